@@ -1,0 +1,42 @@
+"""One database change, the same from every source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+Op = Literal["c", "u", "d", "r"]
+
+
+class Shape(NamedTuple):
+    """What the job needs of one collection's rows; all else is dropped where the row is decoded.
+
+    `mask` and `fields` are dotted paths; `fields` is None for "all that is not masked", and the mask wins.
+    `refs` are the paths whose values other rows are joined by: `Change.refs` holds them in comparable form.
+    """
+
+    mask: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
+    refs: tuple[str, ...] = ()
+
+
+class Change(NamedTuple):
+    """One change of one row.
+
+    `key` is the row's key as `rows.key_text` writes it. `position` compares as text in commit order. `ts_ms` is when the
+    source committed it, in Unix milliseconds. `before` and `after` are the row as JSON text, shaped (masked), None when
+    unknown or none. `named` lists, on `u`, the leaf paths that the source says it changed, None when it does not say.
+    `refs` maps each path of the shape's `refs` to the value in `after`, as `rows.ref_text` writes it; None when missing.
+
+    A `u` without `after` is a change whose row was gone when it was looked up; a delete follows it.
+    """
+
+    collection: str
+    key: str
+    op: Op
+    position: str
+    ts_ms: int
+    before: str | None
+    after: str | None
+    named: tuple[str, ...] | None
+    refs: Mapping[str, str | None]

@@ -1,0 +1,42 @@
+"""How a job ends: on request, or because of an error that is reported after the last snapshot was taken."""
+
+from __future__ import annotations
+
+import threading
+
+from connectors.errors import DBWatchError
+
+
+class Ending:
+    """Shared by everything in one process that runs or waits. Thread-safe.
+
+    An error in a Bytewax step ends as a panic without a snapshot; so whoever meets one calls `fail`, sources see `requested`
+    and end, the engine takes its snapshot, and the entry point reports `error` and exits with its status.
+    """
+
+    def __init__(self) -> None:
+        self._requested = threading.Event()
+        self._lock = threading.Lock()
+        self._error: DBWatchError | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self._requested.is_set()
+
+    @property
+    def error(self) -> DBWatchError | None:
+        """The first error, None when the end was asked for or has not come."""
+        return self._error
+
+    def request(self) -> None:
+        self._requested.set()
+
+    def fail(self, error: DBWatchError) -> None:
+        """Keep the first error and ask for the end."""
+        with self._lock:
+            self._error = self._error or error
+        self._requested.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until the end is requested, at most `timeout_s`; whether it was."""
+        return self._requested.wait(timeout_s)

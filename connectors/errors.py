@@ -1,0 +1,54 @@
+"""What can go wrong, and what is to be done about it.
+
+    DBWatchError
+    ├── ConfigError       what was asked for cannot be done: say what was found, expected, and to do; exit 2
+    ├── HistoryLost       the source no longer holds the changes after our position: stop, say how to go on; exit 2
+    ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
+    ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
+    ├── BadRecord         one event cannot be decoded, joined or written: stop, naming it; exit 3
+    └── Stopped           a stop was asked for while something waited: leave without a word
+
+Each driver's errors are translated at one boundary (`mongo.translated`, `redis_streams.translated`), `from exc`.
+"""
+
+from __future__ import annotations
+
+
+class DBWatchError(Exception):
+    """Base of all; its text is one line for a person: what failed, where, expected against found, what to do."""
+
+    exit_status = 1
+
+
+class ConfigError(DBWatchError):
+    """A setting, a file, a server or a folder is not as it must be."""
+
+    exit_status = 2
+
+
+class HistoryLost(DBWatchError):
+    """The source's log no longer reaches back to the position to resume from."""
+
+    exit_status = 2
+
+
+class StreamLost(DBWatchError):
+    """The stream does not hold the entry that the last checkpoint refers to."""
+
+    exit_status = 2
+
+
+class TransientError(DBWatchError):
+    """A server is unreachable, failing over or out of room; the same call may succeed later."""
+
+
+class BadRecord(DBWatchError):
+    """One event cannot be decoded, joined or written."""
+
+    exit_status = 3
+
+
+class Stopped(DBWatchError):
+    """A stop was requested while a call was waiting to be retried."""
+
+    exit_status = 0

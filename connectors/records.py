@@ -1,0 +1,124 @@
+"""The record of the feed, as it stands in a Redis stream, and the order of its versions. Pure.
+
+The format is a contract: `docs/records.md` describes every field.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from connectors.changes import Op
+from connectors.errors import BadRecord
+
+SCHEMA = "1"
+
+
+class LookupVersion(NamedTuple):
+    """Which answer a record was joined with: `n` orders the answers of one foreign key `fk`; `position` is that of the
+    joined row's version, None when there is no such row; `fk` is None when the row refers to nothing."""
+
+    n: int
+    fk: str | None
+    position: str | None
+
+
+class Versions(NamedTuple):
+    """What a record was made of: the position of the row's own version, and one answer for each lookup, by name."""
+
+    row: str
+    lookups: Mapping[str, LookupVersion]
+
+    def reaches(self, other: Versions) -> bool:
+        """Whether this is at or past `other` in the order of versions of one key."""
+        if self.row != other.row:
+            return self.row > other.row
+        return all(self._n(name) >= version.n for name, version in other.lookups.items())
+
+    def is_forward_of(self, other: Versions) -> bool:
+        """A later row is forward; at the same one, no lookup's `n` may be smaller and one must be larger."""
+        if self.row != other.row:
+            return self.row > other.row
+        return self.reaches(other) and any(v.n > other._n(name) for name, v in self.lookups.items())
+
+    def raised_since(self, other: Versions) -> str | None:
+        """The first lookup that is further here than in `other`, None when there is none."""
+        return next((name for name, v in self.lookups.items() if v.n > other._n(name)), None)
+
+    def to_json(self) -> str:
+        return orjson.dumps({"row": self.row, **self.lookups}, default=tuple).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Versions:
+        """Raises `BadRecord` when the text is not of this form."""
+        try:
+            value: dict[str, Any] = orjson.loads(text)
+            row = value.pop("row")
+            return cls(row, {name: LookupVersion(*v) for name, v in value.items()})
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise BadRecord(f"versions {text[:80]!r} are not those of schema {SCHEMA}: {exc}") from exc
+
+    def _n(self, name: str) -> int:
+        version = self.lookups.get(name)
+        return -1 if version is None else version.n
+
+
+class Record(NamedTuple):
+    """One entry of the feed. `before` and `after` are JSON text; the meaning of each field is in `docs/records.md`."""
+
+    view: str
+    op: Op
+    key: str
+    ts_ms: int
+    position: str
+    versions: Versions
+    before: str | None = None
+    after: str | None = None
+    changed: tuple[str, ...] | None = None
+    cause: str | None = None
+
+    def to_fields(self) -> dict[str, str]:
+        """The flat map of strings that is written; what is None is absent."""
+        fields = {"schema": SCHEMA, "view": self.view, "op": self.op, "key": self.key}
+        if self.before is not None:
+            fields["before"] = self.before
+        if self.after is not None:
+            fields["after"] = self.after
+        if self.changed is not None:
+            fields["changed"] = orjson.dumps(self.changed).decode()
+        fields["ts_ms"] = str(self.ts_ms)
+        fields["position"] = self.position
+        fields["versions"] = self.versions.to_json()
+        if self.cause is not None:
+            fields["cause"] = self.cause
+        return fields
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str]) -> Record:
+        """The record of an entry; raises `BadRecord` for another schema or a missing field."""
+        if fields.get("schema") != SCHEMA:
+            raise BadRecord(f"an entry of schema {fields.get('schema')!r} was found, {SCHEMA!r} was expected")
+        try:
+            changed = fields.get("changed")
+            return cls(
+                view=fields["view"],
+                op=fields["op"],  # type: ignore[arg-type]  # one of Op, as the same schema wrote it
+                key=fields["key"],
+                ts_ms=int(fields["ts_ms"]),
+                position=fields["position"],
+                versions=Versions.from_json(fields["versions"]),
+                before=fields.get("before"),
+                after=fields.get("after"),
+                changed=None if changed is None else tuple(orjson.loads(changed)),
+                cause=fields.get("cause"),
+            )
+        except (KeyError, ValueError) as exc:
+            raise BadRecord(f"an entry of the stream lacks or garbles a field: {exc}") from exc
+
+
+def shard_of(view: str, key: str, shards: int) -> int:
+    """Which of the output streams holds a row's records: a hash that every process and every run agrees on."""
+    return zlib.crc32(f"{view}\0{key}".encode()) % shards if shards > 1 else 0

@@ -1,0 +1,154 @@
+"""The only reader of the environment, `.env` and `dbwatch.toml`; what comes out are frozen values."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from dotenv import dotenv_values
+
+from connectors.errors import ConfigError
+
+DEFAULTS: Mapping[str, str] = {
+    "MONGO_URI": "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+    "MONGO_DB": "sample_mflix",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "DBWATCH_CONFIG": "dbwatch.toml",
+    "DBWATCH_PREFIX": "dbwatch",
+    "DBWATCH_MONGO_PARTITIONS": "1",
+    "DBWATCH_STREAM_SHARDS": "1",
+    "DBWATCH_STREAM_MAXLEN": "100000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of everything kept in Redis, under one prefix."""
+
+    prefix: str
+    shards: int = 1
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The output streams, in order of shard."""
+        if self.shards == 1:
+            return (f"{self.prefix}:changes",)
+        return tuple(f"{self.prefix}:changes:{i}" for i in range(self.shards))
+
+    @property
+    def rates(self) -> str:
+        return f"{self.prefix}:rates"
+
+    @property
+    def deadletter(self) -> str:
+        return f"{self.prefix}:deadletter"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.prefix}:audit"
+
+    @property
+    def job(self) -> str:
+        return f"{self.prefix}:job"
+
+    @property
+    def health(self) -> str:
+        return f"{self.prefix}:health"
+
+    def user(self, name: str) -> str:
+        return f"{self.prefix}:user:{name}"
+
+    def cursor(self, name: str) -> str:
+        return f"{self.prefix}:cursor:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is told from outside. Addresses may hold passwords, so they are left out of `repr`."""
+
+    mongo_uri: str = field(default=DEFAULTS["MONGO_URI"], repr=False)
+    mongo_db: str = DEFAULTS["MONGO_DB"]
+    redis_url: str = field(default=DEFAULTS["REDIS_URL"], repr=False)
+    config_path: Path = Path(DEFAULTS["DBWATCH_CONFIG"])
+    prefix: str = DEFAULTS["DBWATCH_PREFIX"]
+    mongo_partitions: int = 1
+    stream_shards: int = 1
+    stream_maxlen: int = 100_000
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.prefix, self.stream_shards)
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, str | None] | None = None, *, folder: Path | None = None) -> Settings:
+        """Command line (`overrides`, by the names of `DEFAULTS`) over environment over `.env` in `folder` over default.
+
+        Raises `ConfigError` for a value that is not of its kind.
+        """
+        dotenv = dotenv_values((folder or Path.cwd()) / ".env")
+        given = {k: v for layer in (dotenv, os.environ, overrides or {}) for k, v in layer.items() if v is not None}
+        value = {name: given.get(name) or default for name, default in DEFAULTS.items()}
+        return cls(
+            mongo_uri=_uri(value, "MONGO_URI", ("mongodb", "mongodb+srv")),
+            mongo_db=_matching(value, "MONGO_DB", r'[^/\\. "$*<>:|?\0]{1,63}', "a MongoDB database name"),
+            redis_url=_uri(value, "REDIS_URL", ("redis", "rediss", "unix")),
+            config_path=Path(value["DBWATCH_CONFIG"]),
+            prefix=_matching(value, "DBWATCH_PREFIX", r"[A-Za-z0-9_.:{}-]{1,64}", "letters, digits and _ . : { } -"),
+            mongo_partitions=_count(value, "DBWATCH_MONGO_PARTITIONS", 64),
+            stream_shards=_count(value, "DBWATCH_STREAM_SHARDS", 64),
+            stream_maxlen=_count(value, "DBWATCH_STREAM_MAXLEN", 1 << 40),
+        )
+
+    def config(self) -> dict[str, Any]:
+        """The parsed `dbwatch.toml`; raises `ConfigError` when it is missing or no TOML."""
+        try:
+            return tomllib.loads(self.config_path.read_text(encoding="utf-8"))
+        except FileNotFoundError as exc:
+            raise ConfigError(
+                f"{self.config_path}: no such file; write one with `dbwatch init`, or name one in DBWATCH_CONFIG"
+            ) from exc
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigError(f"{self.config_path}: cannot be read: {exc}") from exc
+        except tomllib.TOMLDecodeError as exc:
+            raise ConfigError(f"{self.config_path}: not valid TOML: {exc}") from exc
+
+
+def hidden(uri: str) -> str:
+    """An address for logs and messages: without user, password and query."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "(an address that cannot be read)"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _uri(value: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+    scheme = value[name].partition("://")[0]
+    if "://" not in value[name] or scheme not in schemes:
+        raise ConfigError(
+            f"{name}: expected an address that begins with {' or '.join(s + '://' for s in schemes)}, "
+            f"found {hidden(value[name])[:60]!r}"
+        )
+    return value[name]
+
+
+def _matching(value: Mapping[str, str], name: str, pattern: str, what: str) -> str:
+    if not re.fullmatch(pattern, value[name]):
+        raise ConfigError(f"{name}: expected {what}, found {value[name]!r}")
+    return value[name]
+
+
+def _count(value: Mapping[str, str], name: str, largest: int) -> int:
+    try:
+        number = int(value[name])
+    except ValueError:
+        number = 0
+    if not 1 <= number <= largest:
+        raise ConfigError(f"{name}: expected a whole number from 1 to {largest}, found {value[name]!r}")
+    return number

@@ -1,0 +1,1 @@
+"""The page: reads the feed and shows it."""

@@ -1,0 +1,1 @@
+"""The command line, the embedded servers, the sample data and the simulator."""
