@@ -64,6 +64,13 @@ class Keys:
     def user(self, name: str) -> str:
         return f"{self.prefix}:user:{name}"
 
+    def session(self, token_hash: str) -> str:
+        return f"{self.prefix}:session:{token_hash}"
+
+    def attempts(self, kind: str, who: str) -> str:
+        """Counts refused sign-ins of one user or from one address."""
+        return f"{self.prefix}:attempts:{kind}:{who}"
+
     def cursor(self, name: str) -> str:
         return f"{self.prefix}:cursor:{name}"
 
