@@ -32,6 +32,7 @@ Row = Mapping[str, Any]
 _ORJSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _MS_PER_DAY = 86_400_000
 _LARGEST_EXACT_INT = 1 << 63
+_OBJECT_ID_DIGITS = 24
 
 
 def dumps(row: Any) -> str:
@@ -144,6 +145,13 @@ def _comparable(value: Any) -> Any:
     return value
 
 
+def ref_of_key(key: str) -> str:
+    """The foreign key in comparable form that refers to a row by its key."""
+    if key[0] == '"' or (len(key) == _OBJECT_ID_DIGITS and key[0] not in "{["):
+        return key
+    return ref_text(json_util.loads(key, json_options=json_util.CANONICAL_JSON_OPTIONS)) or key
+
+
 def at(row: Any, path: str) -> Any:
     """The value at a dotted path through sub-documents, None when there is none."""
     for step in path.split("."):
@@ -198,6 +206,10 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
                 yield from leaf_paths(before[name], below)
             else:
                 yield from _changed(before[name], after[name], below)
+    elif isinstance(after, Mapping) and after:
+        yield from leaf_paths(after, path)
+    elif isinstance(before, Mapping) and before:
+        yield from leaf_paths(before, path)
     elif type(before) is not type(after) or before != after:
         yield path
 

@@ -1,0 +1,217 @@
+"""What is joined with what: `View` and `Lookup`, checked values made from `dbwatch.toml`. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from connectors.changes import Shape
+from connectors.errors import ConfigError
+from connectors.rows import covers
+
+_FILE_KEYS = ("views",)
+_VIEW_KEYS = ("collection", "mask", "fields", "lookups")
+_LOOKUP_KEYS = ("collection", "local", "foreign", "fields", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The row of `collection` whose `foreign` equals the row's `local`; `fields` None: all that is not masked."""
+
+    name: str
+    collection: str
+    local: str
+    foreign: str
+    fields: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The rows of one collection, each with its lookups."""
+
+    name: str
+    collection: str
+    fields: tuple[str, ...] | None = None
+    lookups: tuple[Lookup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """All views of a job; `masks` holds each collection's masked paths, wherever its rows go."""
+
+    views: tuple[View, ...]
+    masks: Mapping[str, tuple[str, ...]]
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """What must be read of each watched collection."""
+        return {name: self._shape(name) for name in self.collections}
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The watched collections: looked-up ones first, each after those that it refers to itself."""
+        looked_up = self.looked_up
+        return (*looked_up, *dict.fromkeys(v.collection for v in self.views if v.collection not in looked_up))
+
+    @property
+    def looked_up(self) -> tuple[str, ...]:
+        """The collections that others refer to, in an order that puts a collection after those that it refers to."""
+        wanted = dict.fromkeys(lookup.collection for view in self.views for lookup in view.lookups)
+        refers = {
+            name: {lk.collection for v in self.views if v.collection == name for lk in v.lookups} - {name}
+            for name in wanted
+        }
+        try:
+            return tuple(name for name in TopologicalSorter(refers).static_order() if name in wanted)
+        except CycleError:  # rows that refer to each other: no order is better than another
+            return tuple(wanted)
+
+    def _shape(self, collection: str) -> Shape:
+        views = [v for v in self.views if v.collection == collection]
+        lookups = [lk for v in self.views for lk in v.lookups if lk.collection == collection]
+        chosen = [v.fields for v in views] + [lk.fields for lk in lookups]
+        refs = [lk.local for v in views for lk in v.lookups] + [lk.foreign for lk in lookups]
+        return Shape(
+            mask=self.masks.get(collection, ()),
+            fields=None if None in chosen else tuple(dict.fromkeys(f for fields in chosen for f in fields or ())),
+            refs=tuple(dict.fromkeys(refs)),
+        )
+
+
+def parse_views(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Views:
+    """The views of a parsed `dbwatch.toml`; raises `ConfigError` that names the file, the key and the valid choices."""
+    _known(config, _FILE_KEYS, file, "")
+    tables = _table(config, "views", file, "")
+    if not tables:
+        raise ConfigError(f"{file}: no [views.NAME] table was found; add one, or write a file with `dbwatch init`")
+    masks: dict[str, tuple[str, ...]] = {}
+    views = tuple(_view(name, tables, file, masks) for name in tables)
+    parsed = Views(views, masks)
+    for view in views:
+        _check_masks(view, masks, file)
+    return parsed
+
+
+def _view(name: str, tables: Mapping[str, Any], file: str, masks: dict[str, tuple[str, ...]]) -> View:
+    where = f"views.{name}"
+    table = _table(tables, name, file, "views")
+    _known(table, _VIEW_KEYS, file, where)
+    collection = _text(table, "collection", file, where, default=name)
+    _mask(masks, collection, table, file, where)
+    lookups = _table(table, "lookups", file, where, default={})
+    return View(
+        name=name,
+        collection=collection,
+        fields=_paths(table, "fields", file, where),
+        lookups=tuple(_lookup(key, lookups, file, f"{where}.lookups", masks) for key in lookups),
+    )
+
+
+def _lookup(name: str, tables: Mapping[str, Any], file: str, parent: str, masks: dict[str, tuple[str, ...]]) -> Lookup:
+    where = f"{parent}.{name}"
+    if name == "row" or "." in name:
+        raise ConfigError(
+            f"{file}: [{where}]: a lookup cannot be called {name!r}; choose a name without dots, not `row`"
+        )
+    table = _table(tables, name, file, parent)
+    _known(table, _LOOKUP_KEYS, file, where)
+    collection = _text(table, "collection", file, where)
+    _mask(masks, collection, table, file, where)
+    return Lookup(
+        name=name,
+        collection=collection,
+        local=_text(table, "local", file, where),
+        foreign=_text(table, "foreign", file, where, default="_id"),
+        fields=_paths(table, "fields", file, where),
+    )
+
+
+def _mask(masks: dict[str, tuple[str, ...]], collection: str, table: Mapping[str, Any], file: str, where: str) -> None:
+    """A collection's mask is the union of all that is said of it, so that no mention of it can forget one."""
+    paths = _paths(table, "mask", file, where) or ()
+    if covers(paths, "_id"):
+        raise ConfigError(f"{file}: [{where}] mask: `_id` is the record's key and cannot be masked; take it out")
+    masks[collection] = tuple(dict.fromkeys((*masks.get(collection, ()), *paths)))
+
+
+def _check_masks(view: View, masks: Mapping[str, tuple[str, ...]], file: str) -> None:
+    """A masked field must not be needed: it would stand in the record's versions or come out empty."""
+    for lookup in view.lookups:
+        where = f"views.{view.name}.lookups.{lookup.name}"
+        needed = [("local", view.collection, lookup.local), ("foreign", lookup.collection, lookup.foreign)]
+        needed += [("fields", lookup.collection, path) for path in lookup.fields or ()]
+        for key, collection, path in needed:
+            if covers(masks.get(collection, ()), path):
+                raise ConfigError(
+                    f"{file}: [{where}] {key}: `{path}` of `{collection}` is masked and cannot be used; "
+                    f"take it out of the mask or choose another field"
+                )
+    for path in view.fields or ():
+        if covers(masks.get(view.collection, ()), path):
+            raise ConfigError(
+                f"{file}: [views.{view.name}] fields: `{path}` is masked; take it out of `fields` or `mask`"
+            )
+
+
+def _known(table: Mapping[str, Any], choices: Sequence[str], file: str, where: str) -> None:
+    for key in table:
+        if key not in choices:
+            close = difflib.get_close_matches(key, choices, n=1)
+            hint = f" (did you mean `{close[0]}`?)" if close else ""
+            raise ConfigError(f"{file}: {_at(where)}unknown key `{key}`{hint}; valid keys are {_list(choices)}")
+
+
+def _table(
+    table: Mapping[str, Any], key: str, file: str, where: str, default: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    value = table.get(key, default)
+    if value is None:
+        raise ConfigError(f"{file}: {_at(where)}the table `{key}` is missing; valid keys are {_list(_FILE_KEYS)}")
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{file}: {_at(where)}`{key}` must be a table, found {_kind(value)}")
+    return value  # pyright: ignore[reportUnknownVariableType]  # TOML tables have text keys
+
+
+def _text(table: Mapping[str, Any], key: str, file: str, where: str, default: str | None = None) -> str:
+    value = table.get(key, default)
+    if value is None:
+        raise ConfigError(f'{file}: [{where}] lacks `{key}`, which a lookup must have; add {key} = "…"')
+    if not isinstance(value, str) or not _is_path(value):
+        raise ConfigError(f"{file}: [{where}] {key}: expected a name as text, found {_kind(value)}")
+    return value
+
+
+def _paths(table: Mapping[str, Any], key: str, file: str, where: str) -> tuple[str, ...] | None:
+    if key not in table:
+        return None
+    value: Any = table[key]
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) and _is_path(v) for v in _items(value)):
+        raise ConfigError(
+            f'{file}: [{where}] {key}: expected a list of field paths such as ["name", "imdb.rating"], '
+            f"found {_kind(value)}"
+        )
+    return tuple(dict.fromkeys(_items(value)))
+
+
+def _items(value: Iterable[Any]) -> list[Any]:
+    return list(value)
+
+
+def _is_path(text: str) -> bool:
+    return bool(text) and all(text.split("."))
+
+
+def _at(where: str) -> str:
+    return f"[{where}] " if where else ""
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(f"`{n}`" for n in names)
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return f"{kinds.get(type(value), type(value).__name__)} ({str(value)[:40]!r})"

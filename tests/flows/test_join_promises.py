@@ -1,0 +1,106 @@
+"""The promises of the join and the sink, held against a batch join over random histories, interleavings and crashes."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.once import Tail
+from connectors.records import Record
+from flows.join import values
+from flows.join.messages import Candidate, Routed
+from flows.join.plan import Plan
+from tests.flows import network
+from tests.flows.histories import VIEWS, History, random_history
+from tests.flows.network import Job
+
+PLAN = Plan(VIEWS)
+
+
+def breaches(history: History, stream: list[Record]) -> list[str]:
+    """The promises that this stream breaks, in words."""
+    bad: list[str] = []
+    last: dict[str, Record] = {}
+    own: Counter[str] = Counter()
+    for record in (r for r in stream if r.view == "comments"):
+        before = last.get(record.key)
+        if before is not None and not record.versions.is_forward_of(before.versions):
+            bad.append(f"{record.key}: {record.versions} is not forward of {before.versions}")
+        unread = before is not None and before.op == "u" and before.after is None
+        if before is not None and not unread and before.after != record.before:
+            bad.append(f"{record.key}: before {record.before} is not what the feed said, {before.after}")
+        own[record.key] += record.cause is None
+        last[record.key] = record
+    changes = Counter(c.key for c in history.changes if c.collection == "comments")
+    if own != changes:
+        bad.append(f"changes {dict(changes)}, records without cause {dict(own)}")
+    for key in changes:
+        record = last.get(key)
+        got = None if record is None or record.after is None else json.loads(record.after)
+        if got != history.joined.get(json.loads(key)):
+            bad.append(f"{key}: the last record holds {got}, the batch join {history.joined.get(json.loads(key))}")
+    return bad
+
+
+def run(seed: int, *, images: bool = True, comments: int = 3) -> tuple[History, list[Record]]:
+    rnd = random.Random(seed)
+    history = random_history(rnd, length=rnd.randrange(5, 40), comments=comments, images=images)
+    job = Job(rnd, PLAN, history.changes, partitions=1 + seed % 3)
+    job.run(crashes=seed % 7)
+    return history, job.stream
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.integers(min_value=0, max_value=1 << 32))
+def test_every_history_and_interleaving_keeps_the_promises_through_crashes(seed: int) -> None:
+    history, stream = run(seed)
+    assert breaches(history, stream) == []
+
+
+@pytest.fixture
+def tiny_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "BUCKET", 1)
+    monkeypatch.setattr(values, "SLICE", 1)
+
+
+@pytest.mark.usefixtures("tiny_buckets")
+def test_subscribers_in_buckets_keep_the_promises_too() -> None:
+    for seed in range(400):
+        history, stream = run(seed, comments=9)
+        assert breaches(history, stream) == [], seed
+
+
+def test_updates_whose_row_was_gone_when_looked_up_keep_the_promises() -> None:
+    for seed in range(400):
+        history, stream = run(seed, images=False)
+        assert breaches(history, stream) == [], seed
+
+
+def broken(seeds: int) -> int:
+    return sum(bool(breaches(*run(seed))) for seed in range(seeds))
+
+
+def test_a_mark_that_always_moves_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tail, "settled", property(lambda _: True))
+    assert broken(300) > 0
+
+
+def test_a_row_version_written_twice_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "following", lambda record, _standing, _after: record)
+    assert broken(300) > 0
+
+
+def test_answering_only_when_the_answer_changed_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = values._change  # pyright: ignore[reportPrivateUsage]
+
+    def lazy(plan: Plan, state: values.ValueState, candidate: Candidate) -> tuple[values.ValueState, list[Routed]]:
+        changed, out = change(plan, state, candidate)
+        return changed, out if changed.answer[1:] != state.answer[1:] else []
+
+    monkeypatch.setattr(values, "_change", lazy)
+    assert broken(3000) > 0
