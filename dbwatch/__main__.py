@@ -1,0 +1,15 @@
+"""`dbwatch` and `python -m dbwatch`."""
+
+from __future__ import annotations
+
+import sys
+
+from dbwatch.cli import run
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

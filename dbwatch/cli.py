@@ -1,0 +1,103 @@
+"""The command line: a table of commands, and the one place where an error becomes a line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import NamedTuple
+
+import click
+
+from connectors import logs
+from connectors.errors import DBWatchError
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
+
+
+class Entry(NamedTuple):
+    """Where a command is, as `module:attribute`, and what the list of commands says of it."""
+
+    target: str
+    help: str
+
+
+# Imported on demand, so that `dbwatch --help` is quick and a command loads only what it needs.
+COMMANDS: Mapping[str, Entry] = {
+    "up": Entry("dbwatch.commands.up:up", "Start MongoDB and Valkey on this machine"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are those of a table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-v", "--verbose", is_flag=True, help="Log more, and show the traceback of an error.")
+@click.version_option(version("dbwatch"), prog_name="dbwatch")
+def cli(*, verbose: bool) -> None:
+    """Watch a database: every change, joined with the rows it refers to, as a live feed in Redis Streams.
+
+    Settings come from the environment, from .env and from dbwatch.toml in this folder.
+    """
+    logs.configure(verbose=verbose)
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command line `args` and give the exit status; an error is one line on stderr."""
+    try:
+        result: object = cli.main(list(args), prog_name="dbwatch", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_left()
+    except DBWatchError as exc:
+        return _report(str(exc), exc, exit_status=exc.exit_status, args=args)
+    except Exception as exc:  # the last resort: a bug, or an edge whose errors nobody translated
+        return _report(f"{type(exc).__name__}: {exc} (--verbose shows where)", exc, exit_status=1, args=args)
+    return result if isinstance(result, int) else 0
+
+
+def _report(text: str, exc: Exception, *, exit_status: int, args: Sequence[str]) -> int:
+    if _is_verbose(args):
+        traceback.print_exception(exc)
+    if text:
+        click.echo(f"dbwatch: error: {' '.join(text.split())}", err=True)
+    return exit_status
+
+
+def _is_verbose(args: Sequence[str]) -> bool:
+    """Whether the option stands before the command; commands may have a `-v` of their own."""
+    return any(arg in {"-v", "--verbose"} for arg in args[: _command_at(args)])
+
+
+def _command_at(args: Sequence[str]) -> int:
+    return next((i for i, arg in enumerate(args) if not arg.startswith("-")), len(args))
+
+
+def _reader_left() -> int:
+    """What stdout was piped into has ended, as `head` does; keep the interpreter from complaining of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
