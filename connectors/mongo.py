@@ -1,0 +1,312 @@
+"""MongoDB as a source of changes: `MongoChangeSource`."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from typing import Protocol
+
+import structlog
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from connectors.changes import Change, Shape
+from connectors.ending import Ending
+from connectors.errors import ConfigError, DBWatchError, Stopped, TransientError
+from connectors.mongo_client import START_OVER, Client, connect
+from connectors.mongo_snapshot import read_snapshot
+from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
+from connectors.mongo_tail import read_tail
+
+_log = structlog.get_logger(__name__)
+
+_QUEUED_ITEMS = 4
+_GATE_POLL_S = 0.1
+_PROGRESS_LOG_S = 2.0
+_BACKOFF_S, _LONGEST_BACKOFF_S = 0.1, 10.0
+
+
+class Gate(Protocol):
+    """Holds every partition, once it has emitted its looked-up rows, until those of all have been processed."""
+
+    def arrive(self, partition: str) -> None:
+        """The partition's looked-up rows have been processed. May be called again, after a restart."""
+        ...
+
+    def is_open(self) -> bool:
+        """Whether every partition has arrived. Must not block; asked at most every 100 ms."""
+        ...
+
+
+class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
+    """The rows of the watched collections at one cluster time, then every later change, in commit order.
+
+    The unit of parallelism is a share of the rows, by hash of `_id`; each has its own change stream, and a row is
+    always in the same. Each change is emitted once; after a restart those after the last recovery snapshot are
+    emitted again, the same and in the same order for each row (but the row of an update without a post-image is
+    looked up anew).
+
+    `shapes` names the watched collections. Those in `snapshot_first` are read first and, with a `gate`, nothing else is
+    emitted until it is open. `snapshot_position` is the time of the snapshot, as `read_position` gives it; a resumed
+    partition keeps the one that it began with. `on_progress` is called on the worker's thread and must not block.
+
+    A server that is away is asked again until it is back, from where the reading was. For an error that waiting does
+    not mend the source emits what comes before it, calls `ending.fail` and ends; it also ends when `ending` is
+    requested.
+    """
+
+    def __init__(
+        self,
+        *,
+        uri: str,
+        database: str,
+        shapes: Mapping[str, Shape],
+        snapshot_position: str,
+        ending: Ending,
+        snapshot_first: Sequence[str] = (),
+        partitions: int = 1,
+        gate: Gate | None = None,
+        on_progress: Callable[[SourceProgress], None] = lambda _: None,
+        max_batch: int = 1000,
+    ) -> None:
+        self._uri = uri
+        self._database = database
+        self._shapes = dict(shapes)
+        self._first = tuple(name for name in snapshot_first if name in self._shapes)
+        self._snapshot_position = snapshot_position
+        self._partitions = partitions
+        self._gate = gate
+        self._ending = ending
+        self._on_progress = on_progress
+        self._max_batch = max_batch
+
+    def list_parts(self) -> list[str]:
+        """`tail-0` and so on; a resumed job must have as many as it began with."""
+        return [f"tail-{i}" for i in range(self._partitions)]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: SourceState | None) -> _MongoChangePartition:
+        state = resume_state or SourceState.at_start(self._snapshot_position, self._partitions)
+        if state.partitions != self._partitions:
+            self._ending.fail(
+                ConfigError(
+                    f"DBWATCH_MONGO_PARTITIONS: expected {state.partitions}, with which the job in the recovery folder "
+                    f"began, found {self._partitions}; set it back, or {START_OVER}"
+                )
+            )
+        plan = Plan(
+            database=self._database,
+            shapes=self._shapes,
+            collections=(*self._first, *(name for name in self._shapes if name not in self._first)),
+            partition=int(for_part.removeprefix("tail-")),
+            partitions=self._partitions,
+            max_batch=self._max_batch,
+        )
+        gate = _GateWatch(self._gate, plan.name, self._first, state) if self._gate and self._first else None
+        return _MongoChangePartition(
+            reader=_Reader(self._uri, plan, state),
+            state=state,
+            gate=gate,
+            ending=self._ending,
+            on_progress=self._on_progress,
+        )
+
+
+class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
+    def __init__(
+        self,
+        *,
+        reader: _Reader,
+        state: SourceState,
+        gate: _GateWatch | None,
+        ending: Ending,
+        on_progress: Callable[[SourceProgress], None],
+    ) -> None:
+        self._reader = reader
+        self._state = state
+        self._gate = gate
+        self._ending = ending
+        self._on_progress = on_progress
+        self._progress: SourceProgress | None = None
+        if not ending.requested:
+            reader.start()
+
+    def next_batch(self) -> Sequence[Change]:
+        """What has been read; never waits for the server."""
+        if self._ending.requested:
+            raise StopIteration
+        if self._gate and self._gate.holds(self._state):
+            self._report_waiting()
+            return ()
+        item = self._reader.take()
+        if item is None:
+            return ()
+        self._state, self._progress = item.state, item.progress
+        self._on_progress(item.progress)
+        if item.error:
+            self._ending.fail(item.error)
+        return item.changes
+
+    def snapshot(self) -> SourceState:
+        """The state after the changes last returned."""
+        if self._gate:
+            self._gate.settle(self._state)
+        return self._state
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _report_waiting(self) -> None:
+        if self._progress and self._progress.phase == "snapshot":
+            self._progress = self._progress._replace(phase="waiting")
+            self._on_progress(self._progress)
+
+
+class _GateWatch:
+    """When a partition arrives at the gate, and how long it waits there.
+
+    Bytewax begins an epoch only when every earlier one is done in all steps and workers. So rows emitted before a
+    snapshot of this partition have been processed once it is asked for more after it; a resumed state is one as well.
+    """
+
+    def __init__(self, gate: Gate, partition: str, first: Sequence[str], resumed: SourceState) -> None:
+        self._gate = gate
+        self._partition = partition
+        self._first = frozenset(first)
+        self._settled = self._first.issubset(resumed.done)
+        self._arrived = False
+        self._passed = False
+        self._ask_at_s = 0.0
+
+    def settle(self, state: SourceState) -> None:
+        """The epoch in which the state was reached ends."""
+        self._settled = self._settled or self._first.issubset(state.done)
+
+    def holds(self, state: SourceState) -> bool:
+        """Whether the partition must not emit yet; arrives when it is time to."""
+        if self._passed or not self._first.issubset(state.done):
+            return False
+        if not self._settled:
+            return True
+        if not self._arrived:
+            self._gate.arrive(self._partition)
+            self._arrived = True
+        if time.monotonic() >= self._ask_at_s:
+            self._ask_at_s = time.monotonic() + _GATE_POLL_S
+            self._passed = self._gate.is_open()
+        return not self._passed
+
+
+class _Reader:
+    """A thread that reads ahead, by a few items at most, and waits out the server's absences."""
+
+    def __init__(self, uri: str, plan: Plan, state: SourceState) -> None:
+        self._uri = uri
+        self._plan = plan
+        self._state = state
+        self._items: queue.Queue[Item] = queue.Queue(maxsize=_QUEUED_ITEMS)
+        self._stop = threading.Event()
+        self._client: Client | None = None
+        self._retries = 0
+        self._outage_began_s: float | None = None
+        self._log_at_s = time.monotonic() + _PROGRESS_LOG_S
+        self._thread = threading.Thread(target=self._run, name=f"dbwatch {plan.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def take(self) -> Item | None:
+        try:
+            return self._items.get_nowait()
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """End the thread and its connections; what it waits for is cut off."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2 * self._plan.await_ms / 1000)
+        if self._thread.is_alive() and self._client:
+            self._client.close()
+            self._thread.join(timeout=1)
+
+    def _run(self) -> None:
+        progress = SourceProgress(self._plan.name, "snapshot", "", 0, 0, self._state.position, 0)
+        try:
+            self._client = connect(self._uri)
+            with self._client:
+                self._read_on(self._client)
+        except Stopped:
+            pass
+        except DBWatchError as exc:
+            self._put_last(Item((), self._state, progress, exc))
+        except Exception as exc:  # a mistake of ours must end the job too, not leave it waiting
+            _log.exception("reading failed", partition=self._plan.name)
+            self._put_last(
+                Item((), self._state, progress, DBWatchError(f"{self._plan.name}: {type(exc).__name__}: {exc}"))
+            )
+
+    def _read_on(self, client: Client) -> None:
+        attempt = 0
+        while True:
+            try:
+                with closing(self._read(client)) as items:
+                    for item in items:
+                        self._put(item)
+                        attempt = 0
+                        if item.error:
+                            return
+            except TransientError as exc:
+                attempt += 1
+                self._wait(exc, attempt)
+
+    def _read(self, client: Client) -> Generator[Item]:
+        yield from read_snapshot(client, self._plan, self._state)
+        yield from read_tail(client, self._plan, self._state)
+
+    def _put(self, item: Item) -> None:
+        """Waits while the flow is behind. Raises `Stopped`."""
+        if self._outage_began_s is not None:
+            away_s = round(time.monotonic() - self._outage_began_s, 1)
+            _log.info("MongoDB is back", partition=self._plan.name, away_s=away_s)
+            self._outage_began_s = None
+        item = item._replace(progress=item.progress._replace(retries=self._retries))
+        while not self._stop.is_set():
+            try:
+                self._items.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            self._state = item.state
+            self._log_progress(item.progress)
+            return
+        raise Stopped
+
+    def _put_last(self, item: Item) -> None:
+        try:
+            self._put(item)
+        except Stopped:
+            return
+
+    def _wait(self, exc: TransientError, attempt: int) -> None:
+        self._retries += 1
+        if self._stop.is_set():
+            raise Stopped
+        if self._outage_began_s is None:
+            self._outage_began_s = time.monotonic()
+            _log.warning("MongoDB is away; trying again until it is back", partition=self._plan.name, error=str(exc))
+        longest_s = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** min(attempt, 16))
+        if self._stop.wait(longest_s * random.uniform(0.5, 1)):
+            raise Stopped
+
+    def _log_progress(self, progress: SourceProgress) -> None:
+        if progress.phase == "snapshot" and time.monotonic() >= self._log_at_s:
+            self._log_at_s = time.monotonic() + _PROGRESS_LOG_S
+            _log.info(
+                "snapshot",
+                partition=progress.partition,
+                collection=progress.collection,
+                read=progress.read,
+                of_about=progress.expected,
+            )

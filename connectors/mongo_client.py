@@ -1,0 +1,143 @@
+"""One way to reach MongoDB, and the one boundary at which the driver's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+from pymongo.server_description import ServerDescription
+
+from connectors import rows
+from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, TransientError
+from connectors.mongo_events import position_ms, position_text
+
+Client = MongoClient[RawBSONDocument]
+
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+START_OVER = (
+    "to start over, empty the recovery folder and delete the Redis hash <DBWATCH_PREFIX>:job; "
+    "the collections are then read again"
+)
+
+_UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+_HISTORY_LOST = {136, 260, 280, 286}  # CappedPositionLost, InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
+_SNAPSHOT_GONE = {239, 246}  # SnapshotTooOld, SnapshotUnavailable
+_TOO_LARGE = 10334  # BSONObjectTooLarge
+# As in the drivers' specification of resumable change-stream errors, and what a cursor or a read may meet besides:
+# CursorNotFound, Interrupted, CursorKilled, MaxTimeMSExpired, NoSuchSession, no primary to read from.
+_RETRIED = {
+    *(6, 7, 43, 50, 63, 89, 91, 133, 134, 150, 189, 202, 206, 216, 234, 237, 262),
+    *(9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436),
+}
+
+
+def connect(uri: str, *, server_selection_timeout_ms: int = 5000) -> Client:
+    """A client that always asks the same mongos of several, as a cursor lives on one. Nothing is sent yet.
+
+    A dead connection is noticed within a minute unless the address says otherwise. Raises `ConfigError` for an address
+    that cannot be read.
+    """
+    options: dict[str, Any] = {"serverSelectionTimeoutMS": server_selection_timeout_ms, "appname": "dbwatch"}
+    if "sockettimeoutms" not in uri.lower():
+        options["socketTimeoutMS"] = 60_000
+    with translated("MONGO_URI"):
+        return MongoClient(uri, document_class=RawBSONDocument, server_selector=_first_of, **options)
+
+
+def decoded(raw: RawBSONDocument) -> dict[str, Any]:
+    """A document's value; raises `BadRecord` when its bytes are not those of BSON, or a text not UTF-8."""
+    try:
+        return bson.decode(bytes(raw.raw), CODEC)
+    except BSONError as exc:
+        raise BadRecord(f"a document of {len(raw.raw)} bytes cannot be decoded: {exc}") from exc
+
+
+def read_position(client: Client, database: str, collections: Iterable[str]) -> str:
+    """The position of a majority-committed cluster time, at which the collections can now be read as a snapshot.
+
+    It is not before anything that was acknowledged before the call.
+    """
+    db = client[database]
+    with translated(f"{database}: choosing the time of the snapshot"):
+        now: Timestamp = db.command("ping")["operationTime"]
+        db.command("find", "dbwatch", limit=1, readConcern={"level": "majority", "afterClusterTime": now})
+        for collection in collections:
+            found = db.command("find", collection, limit=1, projection={"_id": 1}, readConcern={"level": "snapshot"})
+            if "atClusterTime" in found["cursor"]:
+                return position_text(found["cursor"]["atClusterTime"])
+    return position_text(now)
+
+
+@contextmanager
+def translated(doing: str, *, position: str = "") -> Generator[None]:
+    """Raise the driver's errors as ours. `doing` says what was done to what, `position` how far it had come."""
+    try:
+        yield
+    except PyMongoError as exc:
+        raise _translation(exc, doing, position) from exc
+
+
+def reason(exc: PyMongoError) -> str:
+    """What the server or driver says, in one line without its details."""
+    if isinstance(exc, OperationFailure) and exc.details:
+        return str(exc.details.get("errmsg", exc))[:300]
+    return str(exc).split(", Timeout:")[0].split(", full error:")[0][:300]
+
+
+def _translation(exc: PyMongoError, doing: str, position: str) -> DBWatchError:
+    if isinstance(exc, OperationFailure):
+        return _of_server(exc, doing, position)
+    if isinstance(exc, ConfigurationError | InvalidURI):
+        return ConfigError(f"{doing}: {reason(exc)}")
+    if isinstance(exc, AutoReconnect | ConnectionFailure | WaitQueueTimeoutError):
+        return TransientError(f"{doing}: {reason(exc)}")
+    return DBWatchError(f"{doing}: {type(exc).__name__}: {reason(exc)}")
+
+
+def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError:
+    at = f"{rows.iso_of_ms(position_ms(position))} (position {position})" if position else "its position"
+    text = f"{reason(exc)} (code {exc.code})"
+    if exc.code == _AUTHENTICATION_FAILED:
+        return ConfigError(f"{doing}: MongoDB refused the user or password of MONGO_URI: {text}")
+    if exc.code == _UNAUTHORIZED:
+        return ConfigError(f"{doing}: the user of MONGO_URI lacks a privilege (the role `read` has them all): {text}")
+    if exc.code in _HISTORY_LOST:
+        return HistoryLost(
+            f"{doing}: cannot go on from {at}: the server's oplog no longer holds what came after it, so the changes "
+            f"since then are lost: {text}; {START_OVER}; a larger oplog (replSetResizeOplog) keeps more"
+        )
+    if exc.code in _SNAPSHOT_GONE:
+        return ConfigError(
+            f"{doing}: the server no longer keeps the snapshot of {at}: {text}; widen its window, "
+            "`db.adminCommand({setParameter: 1, minSnapshotHistoryWindowInSeconds: 3600})` on each member of the set "
+            f"(300 is the default); {START_OVER}"
+        )
+    if exc.code == _TOO_LARGE:
+        return BadRecord(f"{doing}: the change after {at} is larger than the 16 MB that MongoDB can send: {text}")
+    if exc.code in _RETRIED or isinstance(exc, ExecutionTimeout) or exc.has_error_label("ResumableChangeStreamError"):
+        return TransientError(f"{doing}: {text}")
+    return DBWatchError(f"{doing}: MongoDB refused: {text}")
+
+
+def _first_of(servers: list[ServerDescription]) -> list[ServerDescription]:
+    """The same one of the suitable servers each time."""
+    return sorted(servers, key=lambda server: str(server.address))[:1]

@@ -1,0 +1,257 @@
+"""Change-stream events as values: what to ask the server for, positions, and `Change`s. Pure; `bson` is only a codec.
+
+Events are those of MongoDB's change streams: https://www.mongodb.com/docs/manual/reference/change-events/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from bson.timestamp import Timestamp
+
+from connectors import rows
+from connectors.changes import Change, Op, Shape
+from connectors.errors import BadRecord
+
+Document = Mapping[str, Any]
+Event = Mapping[str, Any]
+
+ROW_OPS: Mapping[str, Op] = {"insert": "c", "update": "u", "replace": "u", "delete": "d"}
+
+_EPOCH = datetime(1970, 1, 1)
+_MS = timedelta(milliseconds=1)
+_TIME_END = 18  # a resume token begins with 82 (a timestamp follows) and the 16 hex digits of the cluster time
+
+
+# --- what to ask for -----------------------------------------------------------------------------------------------
+
+
+def pipeline(*, database: str, collections: Iterable[str], partition: int, partitions: int) -> list[dict[str, Any]]:
+    """The stages after `$changeStream`: one partition's share of the rows, and whatever removes a watched collection.
+
+    Every partition sees a drop, rename or invalidation: such an event has no document key to share it out by.
+    """
+    watched = {"$in": sorted(collections)}
+    of_rows: dict[str, Any] = {"operationType": {"$in": list(ROW_OPS)}, "ns.coll": watched}
+    if partitions > 1:
+        of_rows |= share("documentKey._id", partition=partition, partitions=partitions)
+    return [
+        {
+            "$match": {
+                "$or": [
+                    of_rows,
+                    {"operationType": {"$in": ["drop", "rename"]}, "ns.db": database, "ns.coll": watched},
+                    {"operationType": "rename", "to.db": database, "to.coll": watched},
+                    {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
+                ]
+            }
+        }
+    ]
+
+
+def share(path: str, *, partition: int, partitions: int) -> dict[str, Any]:
+    """The condition that holds for one partition's rows: their key's hash modulo `partitions`; it may be negative."""
+    remainder = {"$mod": [{"$toHashedIndexKey": f"${path}"}, partitions]}
+    return {"$expr": {"$in": [remainder, [partition, partition - partitions]]}}
+
+
+# --- positions -----------------------------------------------------------------------------------------------------
+
+
+def position_text(time: Timestamp) -> str:
+    """A cluster time as 16 hex digits: seconds, then the increment within the second. Text order is time order."""
+    return f"{time.time:08x}{time.inc:08x}"
+
+
+def position_time(position: str) -> Timestamp:
+    """The cluster time of a position; what orders the operations of one transaction is left out."""
+    return Timestamp(int(position[:8], 16), int(position[8:16], 16))
+
+
+def position_ms(position: str) -> int:
+    """The position's time in Unix milliseconds, to the second."""
+    return int(position[:8], 16) * 1000
+
+
+def event_position(event: Event) -> str:
+    """The event's place in commit order, the same on every reading and in every partition.
+
+    The operations of one transaction share a cluster time; the later ones have a suffix that orders them.
+    """
+    return position_text(event["clusterTime"]) + operation_suffix(str(event["_id"].get("_data", "")))
+
+
+def operation_suffix(token: str) -> str:
+    """What orders the operations of one cluster time, from the resume token's text: empty for the first.
+
+    A token is a KeyString in hex, made by the server to compare in the order of events. After the cluster time come the
+    numbers version, token type and index within the transaction, in versions 1 (MongoDB 4.2 and later) and 2 (6.1 and
+    later). A token of any other form is taken as it is: it compares in the same order.
+    """
+    if token[20 : _TIME_END + 12] == "022C010029":  # version 1, an event, index 0: nearly all
+        return ""
+    try:
+        offset = _TIME_END
+        version, offset = _key_string_int(token, offset)
+        _, offset = _key_string_int(token, offset)
+        index, offset = _key_string_int(token, offset)
+        known = token.startswith("82") and version in (1, 2)
+    except ValueError:
+        known, index = False, 0
+    if not known:
+        return "." + token.lower()
+    return f".{index:08x}" if index else ""
+
+
+def token_position(token: Document) -> str | None:
+    """The cluster time of a resume token as a position, None when it has another form than known."""
+    data = str(token.get("_data", ""))
+    try:
+        return position_text(Timestamp(int(data[2:10], 16), int(data[10:_TIME_END], 16))) if data[:2] == "82" else None
+    except ValueError:
+        return None
+
+
+def _key_string_int(text: str, offset: int) -> tuple[int, int]:
+    """A whole number not below 0 in KeyString form, and the offset after it; `ValueError` for anything else.
+
+    0x29 is zero; 0x2B to 0x32 announce 1 to 8 bytes, which hold the number shifted left by one, the low bit set if a
+    fraction follows.
+    """
+    tag = int(text[offset : offset + 2], 16)
+    if tag == 0x29:
+        return 0, offset + 2
+    if not 0x2B <= tag <= 0x32:
+        raise ValueError(f"no KeyString number begins with {tag:#x}")
+    end = offset + 2 + 2 * (tag - 0x2A)
+    doubled = int(text[offset + 2 : end], 16)
+    if doubled & 1 or len(text) < end:
+        raise ValueError("not a whole number")
+    return doubled >> 1, end
+
+
+# --- events to changes ---------------------------------------------------------------------------------------------
+
+
+def wants_lookup(event: Event) -> bool:
+    """Whether the row must be looked up: the event is an update and the server had no post-image of it."""
+    return event["operationType"] == "update" and event.get("fullDocument") is None
+
+
+def change_of(event: Event, shape: Shape, looked_up: Document | None = None) -> Change:
+    """The change of a row event, shaped. `looked_up` is the row for an event that `wants_lookup`, None when it is gone.
+
+    Raises `BadRecord`, which names collection, key and position, for what cannot be decoded.
+    """
+    collection, key, position = event["ns"]["coll"], rows.key_text(event["documentKey"]["_id"]), event_position(event)
+    op = ROW_OPS[event["operationType"]]
+    before: Document | None = event.get("fullDocumentBeforeChange")
+    after: Document | None = None if op == "d" else event.get("fullDocument") or looked_up
+    try:
+        return Change(
+            collection=collection,
+            key=key,
+            op=op,
+            position=position,
+            ts_ms=event_ms(event),
+            before=None if before is None else rows.dumps(rows.shaped(before, shape.mask, shape.fields)),
+            after=None if after is None else rows.dumps(rows.shaped(after, shape.mask, shape.fields)),
+            named=_named(event, after, shape),
+            refs=_refs(after, shape),
+        )
+    except BadRecord as exc:
+        raise BadRecord(f"{collection} {key} at position {position}: {exc}") from exc
+
+
+def row_of(document: Document, *, collection: str, shape: Shape, position: str) -> Change:
+    """The `r` change of a document read by a snapshot at `position`. Raises `BadRecord`, naming collection and key."""
+    key = rows.key_text(document["_id"])
+    try:
+        after = rows.dumps(rows.shaped(document, shape.mask, shape.fields))
+    except BadRecord as exc:
+        raise BadRecord(f"{collection} {key} in the snapshot at {position}: {exc}") from exc
+    return Change(collection, key, "r", position, position_ms(position), None, after, None, _refs(document, shape))
+
+
+def event_ms(event: Event) -> int:
+    """When the server committed it, in Unix milliseconds; to the second if the event has no wall-clock time."""
+    wall = event.get("wallTime")
+    return (wall - _EPOCH) // _MS if isinstance(wall, datetime) else event["clusterTime"].time * 1000
+
+
+def named_paths(description: Document, after: Document | None) -> list[str]:
+    """The leaf paths that an `updateDescription` names. An array is one leaf, so a path into one ends at the array."""
+    updated: Document = description.get("updatedFields") or {}
+    truncated: Sequence[Document] = description.get("truncatedArrays") or ()
+    paths: dict[str, None] = {}
+    for path, value in updated.items():
+        paths |= dict.fromkeys(_leaves(path, value, after))
+    for path in (*(description.get("removedFields") or ()), *(t["field"] for t in truncated)):
+        paths[_up_to_array(path, after)] = None
+    return list(paths)
+
+
+def _leaves(path: str, value: Any, after: Document | None) -> Iterator[str]:
+    array = _up_to_array(path, after)
+    return rows.leaf_paths(value, path) if array == path else iter((array,))
+
+
+def _up_to_array(path: str, after: Document | None) -> str:
+    """`path`, cut at the first array on its way; without the row, a number in a path is taken for an array's index."""
+    if "." not in path:
+        return path
+    steps = path.split(".")
+    if after is None:
+        return next((".".join(steps[:i]) for i, step in enumerate(steps) if i and step.isdecimal()), path)
+    value: Any = after
+    for i, step in enumerate(steps):
+        if isinstance(value, list):
+            return ".".join(steps[:i])
+        if not isinstance(value, Mapping) or step not in value:
+            return path
+        value = cast("Document", value)[step]
+    return path
+
+
+def _named(event: Event, after: Document | None, shape: Shape) -> tuple[str, ...] | None:
+    description: Document | None = event.get("updateDescription")
+    if description is None:
+        return None
+    return tuple(path for path in named_paths(description, after) if _is_kept(path, shape))
+
+
+def _is_kept(path: str, shape: Shape) -> bool:
+    """Whether a leaf, or a part of what is in it, is left by the shape."""
+    if rows.covers(shape.mask, path):
+        return False
+    return (
+        shape.fields is None or rows.covers(shape.fields, path) or any(f.startswith(path + ".") for f in shape.fields)
+    )
+
+
+def _refs(row: Document | None, shape: Shape) -> Mapping[str, str | None]:
+    return {path: None if row is None else rows.ref_text(rows.at(row, path)) for path in shape.refs}
+
+
+# --- the end of a collection ---------------------------------------------------------------------------------------
+
+
+def removal_text(event: Event, watched: Iterable[str]) -> str:
+    """What a drop, rename, dropDatabase or invalidate event did, for a person."""
+    namespace: Document = event.get("ns", {})
+    target: Document = event.get("to", {})
+    name, to = namespace.get("coll", ""), target.get("coll", "")
+    match event["operationType"]:
+        case "drop":
+            what = f"collection {name} was dropped"
+        case "rename" if to in set(watched):
+            what = f"collection {name} was renamed to {to}, whose rows it replaced"
+        case "rename":
+            what = f"collection {name} was renamed to {to}"
+        case "dropDatabase":
+            what = f"database {namespace.get('db', '')} was dropped"
+        case _:
+            what = "the change stream was invalidated"
+    return f"{what} at {rows.iso_of_ms(event_ms(event))} (position {event_position(event)})"

@@ -1,0 +1,79 @@
+"""What one partition of the source reads, how far it has come, and the items that it reads: values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from connectors.changes import Change, Shape
+from connectors.errors import DBWatchError
+
+Phase = Literal["snapshot", "waiting", "tail"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one partition reads, and in which order. `await_ms` is how long the server waits before it answers that
+    there is no event."""
+
+    database: str
+    shapes: Mapping[str, Shape]
+    collections: tuple[str, ...]
+    partition: int = 0
+    partitions: int = 1
+    max_batch: int = 1000
+    await_ms: int = 250
+
+    @property
+    def name(self) -> str:
+        return f"tail-{self.partition}"
+
+
+class SourceState(NamedTuple):
+    """How far one partition has come: what a recovery snapshot holds.
+
+    The snapshot's time and the number of partitions never change for a job. `done` are the collections read whole;
+    `last_id` is the BSON of the `_id` last emitted of `collection`. `token` is the BSON of a resume token once the tail
+    has one. `position` is the last one known. `read` counts the rows of `collection` or, in the tail, its changes.
+    """
+
+    snapshot_position: str
+    partitions: int
+    position: str
+    done: tuple[str, ...] = ()
+    collection: str = ""
+    last_id: bytes | None = None
+    token: bytes | None = None
+    read: int = 0
+
+    @classmethod
+    def at_start(cls, snapshot_position: str, partitions: int) -> SourceState:
+        return cls(snapshot_position, partitions, position=snapshot_position)
+
+
+class SourceProgress(NamedTuple):
+    """Where one partition stands.
+
+    `read` of about `expected` rows of `collection` in the snapshot; in the tail, changes since it began (of 0).
+    `position` and `ts_ms` are those of the last change or, without one, of the time up to which the server has no more
+    (`ts_ms` then to the second). `retries` counts failed attempts to read since the process started.
+    """
+
+    partition: str
+    phase: Phase
+    collection: str
+    read: int
+    expected: int
+    position: str
+    ts_ms: int
+    retries: int = 0
+
+
+class Item(NamedTuple):
+    """Changes, the state once they are emitted, and the error that ends the reading after them, if one does."""
+
+    changes: Sequence[Change]
+    state: SourceState
+    progress: SourceProgress
+    error: DBWatchError | None = None
