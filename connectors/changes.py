@@ -23,10 +23,11 @@ class Shape(NamedTuple):
 class Change(NamedTuple):
     """One change of one row.
 
-    `key` is the row's key as `rows.key_text` writes it. `position` compares as text in commit order. `ts_ms` is when the
-    source committed it, in Unix milliseconds. `before` and `after` are the row as JSON text, shaped (masked), None when
-    unknown or none. `named` lists, on `u`, the leaf paths that the source says it changed, None when it does not say.
-    `refs` maps each path of the shape's `refs` to the value in `after`, as `rows.ref_text` writes it; None when missing.
+    `key` is the row's key as `rows.key_text` writes it. `position` compares as text in commit order. `ts_ms` is when
+    the source committed it, in Unix milliseconds. `before` and `after` are the row as JSON text, shaped (masked), None
+    when unknown or none. `named` lists, on `u`, the leaf paths that the source says it changed, None when it does not
+    say. `refs` maps each path of the shape's `refs` to the value in `after`, as `rows.ref_text` writes it; None when
+    missing.
 
     A `u` without `after` is a change whose row was gone when it was looked up; a delete follows it.
     """

@@ -10,8 +10,8 @@ from connectors.errors import DBWatchError
 class Ending:
     """Shared by everything in one process that runs or waits. Thread-safe.
 
-    An error in a Bytewax step ends as a panic without a snapshot; so whoever meets one calls `fail`, sources see `requested`
-    and end, the engine takes its snapshot, and the entry point reports `error` and exits with its status.
+    An error in a Bytewax step ends as a panic without a snapshot; so whoever meets one calls `fail`, sources see
+    `requested` and end, the engine takes its snapshot, and the entry point reports `error` and exits with its status.
     """
 
     def __init__(self) -> None:

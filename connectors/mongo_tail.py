@@ -97,7 +97,8 @@ def _item(
     changes: list[Change] = []
     for event in events:
         try:
-            changes.append(change_of(event, plan.shapes[event["ns"]["coll"]], looked_up.get(_row_of(event))))
+            row = looked_up.get(_row_of(event)) if wants_lookup(event) else None
+            changes.append(change_of(event, plan.shapes[event["ns"]["coll"]], row))
         except BadRecord as exc:
             error = BadRecord(f"{plan.name}: tail of {plan.database}: {exc}")
             break

@@ -1,9 +1,9 @@
 """The once-only rule of the sink: which records are written, given what the stream held when we came. Pure.
 
-What the stream holds after the mark is its *tail*. A resumed job makes the records of the tail again, in another interleaving
-perhaps, so that each key reaches or passes its last version there sooner or later. Until then a record is written only if it
-is forward of that version; once every key has got there, the tail is settled and the mark may move on. (A mark that moved
-earlier would forget the rest of the tail after a second crash, and duplicates would follow.)
+What the stream holds after the mark is its *tail*. A resumed job makes the records of the tail again, in another
+interleaving perhaps, so that each key reaches or passes its last version there sooner or later. Until then a record is
+written only if it is forward of that version; once every key has got there, the tail is settled and the mark may move
+on. (A mark that moved earlier would forget the rest of the tail after a second crash, and duplicates would follow.)
 """
 
 from __future__ import annotations

@@ -41,14 +41,15 @@ _AWAY = (
 )
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, resend: bool = True) -> Redis:
     """A client that gives text and speaks RESP2, so that replies have one shape on every server.
 
-    A command is sent once more when its pooled connection proves stale; all other retries are its caller's. Nothing is
-    sent yet. Raises `ConfigError` for an address that cannot be read.
+    With `resend`, a command is sent once more when its pooled connection proves stale; whoever must not write twice turns
+    it off. All other retries are the caller's. Nothing is sent yet. Raises `ConfigError` for an address that cannot be
+    read.
     """
     with _address(url):
-        return Redis.from_url(url, retry=Retry(NoBackoff(), 1), **_OPTIONS)
+        return Redis.from_url(url, retry=Retry(NoBackoff(), int(resend)), **_OPTIONS)
 
 
 def connect_async(url: str) -> AsyncRedis:

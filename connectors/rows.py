@@ -1,7 +1,8 @@
 """Rows as values: BSON to plain JSON, keys as text, masks, projections and the paths in which two rows differ. Pure.
 
 JSON values are plain: an ObjectId is its 24 hex digits, a date ISO 8601 in UTC with `Z`, a Decimal128 a string, binary
-base64; NaN and the infinities, which JSON does not have, are null. The rarer BSON types are listed in `docs/records.md`.
+base64; NaN and the infinities, which JSON does not have, are null. The rarer BSON types are listed in
+`docs/records.md`.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ def _plain(value: Any) -> Any:
 def iso_of_ms(ms: int) -> str:
     """ISO 8601 in UTC of any Unix time in milliseconds, also of years that Python's `datetime` lacks.
 
-    Years outside 0 to 9999 are written with a sign and six or more digits (ISO 8601's expanded form, as ECMAScript has it).
-    The calendar is the proleptic Gregorian one, from days as in Hinnant's `civil_from_days`.
+    Years outside 0 to 9999 are written with a sign and six or more digits (ISO 8601's expanded form, as ECMAScript has
+    it). The calendar is the proleptic Gregorian one, from days as in Hinnant's `civil_from_days`.
     """
     days, ms_of_day = divmod(ms, _MS_PER_DAY)
     era, day_of_era = divmod(days + 719_468, 146_097)
@@ -102,7 +103,8 @@ def iso_of_ms(ms: int) -> str:
 
 
 def key_text(value: Any) -> str:
-    """A row's key: an ObjectId as its 24 hex digits, anything else as canonical extended JSON, so that 5 and "5" differ.
+    """A row's key: an ObjectId as its 24 hex digits, anything else as canonical extended JSON, so that 5 and "5"
+    differ.
 
     Source of the form: the MongoDB Extended JSON v2 specification, canonical mode.
     """

@@ -1,7 +1,8 @@
 """The foreign-key join as an operator: the stages of `flows.join` on the engine's keyed state.
 
-Guarantee: in each stage a key's messages are applied in order; between two keys of two stages order holds as well, which is all
-that the stages ask for. State is per key and immutable; an epoch's snapshot writes the keys that the epoch touched.
+Guarantee: in each stage a key's messages are applied in order; between two keys of two stages order holds as well,
+which is all that the stages ask for. State is per key and immutable; an epoch's snapshot writes the keys that the epoch
+touched.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ FORGET_AFTER = timedelta(seconds=30)
 FORGET_COUNT_AFTER = timedelta(hours=1)
 """How long the count of a foreign key is kept that nobody stands under or refers to.
 
-A count that began again could be smaller than one in the stream that a replay must get past. A replay of the stream's tail
-happens right after a start; an hour of silence in one run is far beyond it.
+A count that began again could be smaller than one in the stream that a replay must get past. A replay of the stream's
+tail happens right after a start; an hour of silence in one run is far beyond it.
 """
 
 

@@ -18,7 +18,9 @@ from flows.join.plan import LookupPlan, Plan, ViewPlan
 
 
 class KeysState(NamedTuple):
-    """`refs` are the foreign keys of the newest version, None when there is no row; `turn` counts this epoch's versions."""
+    """`refs` are the foreign keys of the newest version, None when there is no row; `turn` counts this epoch's
+    versions.
+    """
 
     refs: tuple[str | None, ...] | None = None
     turn: int = 0

@@ -18,8 +18,9 @@ def apply(plan: Plan, state: MembersState, message: Message) -> tuple[MembersSta
     """Keep a subscriber, let it go, or tell all of them the newest answer."""
     match message:
         case Join(_, key, position):
+            came = max((p for k, p in state.members if k == key), default="")
             others = tuple(item for item in state.members if item[0] != key)
-            return MembersState((*others, (key, position))), []
+            return MembersState((*others, (key, max(position, came)))), []
         case Leave(_, key, position):
             return MembersState(tuple(m for m in state.members if m[0] != key or m[1] > position)), []
         case Spread():

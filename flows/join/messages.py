@@ -1,4 +1,6 @@
-"""What the stages of the join tell each other. Rows and answers are JSON text, which is cheap to keep, to copy and to join."""
+"""What the stages of the join tell each other. Rows and answers are JSON text, which is cheap to keep, to copy and to
+join.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ NONE = "null"
 
 
 class Answer(NamedTuple):
-    """What a foreign key leads to: the chosen fields of the row there, or `NONE`, and the position of that row's version.
+    """What a foreign key leads to: the chosen fields of the row there, or `NONE`, and the position of that row's
+    version.
 
     `n` counts the changes applied to the foreign key's rows; it orders the answers of one foreign key.
     """
@@ -29,9 +32,9 @@ NO_REFERENCE = Answer(0, NONE, None)
 class Version(NamedTuple):
     """One version of a row on its way to be joined, with the answers that it has met so far.
 
-    `turn` counts the row's versions within the epoch, from 1. `row` is its JSON text without lookups; None for a delete and,
-    on `u`, when the row was gone before it could be read (`refs` is then None as well). `refs` holds the foreign key of each
-    lookup, `new` whether the row did not refer to it before.
+    `turn` counts the row's versions within the epoch, from 1. `row` is its JSON text without lookups; None for a delete
+    and, on `u`, when the row was gone before it could be read (`refs` is then None as well). `refs` holds the foreign
+    key of each lookup, `new` whether the row did not refer to it before.
     """
 
     view: int
@@ -111,7 +114,9 @@ class Spread(NamedTuple):
 
 
 class Update(NamedTuple):
-    """The answer for one lookup of the row `key` changed; `position` and `ts_ms` are those of the change that caused it."""
+    """The answer for one lookup of the row `key` changed; `position` and `ts_ms` are those of the change that caused
+    it.
+    """
 
     lookup: int
     key: str

@@ -33,7 +33,9 @@ class LookupPlan:
 
     @property
     def by_key(self) -> bool:
-        """Whether rows are looked up by their key, which never changes, so that nothing has to be remembered to find it."""
+        """Whether rows are looked up by their key, which never changes, so that nothing has to be remembered to find
+        it.
+        """
         return self.lookup.foreign == "_id"
 
     def value_key(self, fk: str) -> str:

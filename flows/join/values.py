@@ -1,8 +1,10 @@
-"""By lookup and foreign key: the rows that stand there, the count `n` of their changes, and who is told of the next one.
+"""By lookup and foreign key: the rows that stand there, the count `n` of their changes, and who is told of the next
+one.
 
-The first subscribers live in the state itself, later ones in buckets of the `members` stage, so that what an epoch writes
-depends on what changed and not on how many subscribe. Buckets come in generations: generation g has 2**g of them, a
-subscriber goes into the newest one, by a hash of its key, and none ever moves; to leave, it is looked for in each.
+The first subscribers live in the state itself, later ones in buckets of the `members` stage, so that what an epoch
+writes depends on what changed and not on how many subscribe. Buckets come in generations: generation g has 2**g of
+them, a subscriber goes into the newest one, by a hash of its key, and none ever moves; to leave, it is looked for in
+each.
 """
 
 from __future__ import annotations
@@ -42,10 +44,12 @@ class Stander(NamedTuple):
 
 
 class ValueState(NamedTuple):
-    """`standers` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at which
-    they came; `members` counts all. `generation` is 0 as long as no bucket is in use. `cause` is the newest change. `next_bucket` and `untold`
-    say how far telling the buckets has got. `left` (only within an epoch) holds who left before it came. `place` is the lookup's name and
-    the foreign key, once there are buckets: they are told on a timer, when no message says where we are."""
+    """`standers` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at
+    which they came; `members` counts all. `generation` is 0 as long as no bucket is in use. `cause` is the newest
+    change. `next_bucket` and `untold` say how far telling the buckets has got. `left` (only within an epoch) holds
+    who left before it came. `place` is the lookup's name and the foreign key, once there are buckets: they are told
+    on a timer, when no message says where we are.
+    """
 
     n: int = 0
     standers: tuple[Stander, ...] = ()
@@ -79,8 +83,9 @@ def apply(plan: Plan, state: ValueState, message: Message) -> tuple[ValueState, 
 
 
 def tell_more(plan: Plan, state: ValueState, *, most: int = SLICE) -> tuple[ValueState, list[Routed]]:
-    """Tell the next buckets the newest answer. A change in mid-way starts the count again where it stands: who is told late
-    hears the newest only."""
+    """Tell the next buckets the newest answer. A change in mid-way starts the count again where it stands: who is told
+    late hears the newest only.
+    """
     total = buckets(state.generation)
     count = min(most, state.untold, total)
     if not count or state.place is None:
@@ -129,9 +134,11 @@ def _subscribe(
     members = state.members + 1
     if any(k == key and p > position for k, p in state.left):
         return state._replace(members=members), []
-    if len(state.near) < BUCKET:
+    came = next((p for k, p in state.near if k == key), None)
+    if came is not None or len(state.near) < BUCKET:
+        # A later version may have overtaken this one: the later stay counts, or its leaving would end it too early.
         near = tuple(item for item in state.near if item[0] != key)
-        return state._replace(members=members, near=(*near, (key, position))), []
+        return state._replace(members=members, near=(*near, (key, max(position, came or "")))), []
     generation = max(state.generation, 1)
     while members - len(state.near) > BUCKET << generation:
         generation += 1

@@ -1,7 +1,8 @@
-"""The join and the sink's rule under a scheduler that does its worst: any interleaving that the engine allows, and crashes.
+"""The join and the sink's rule under a scheduler that does its worst: any interleaving that the engine allows, and
+crashes.
 
-Messages between two (stage, key) pairs are first-in first-out, anything else may overtake anything. An epoch ends when nothing
-is in flight. A crash loses everything but the last checkpoint and the stream.
+Messages between two (stage, key) pairs are first-in first-out, anything else may overtake anything. An epoch ends when
+nothing is in flight. A crash loses everything but the last checkpoint and the stream.
 """
 
 from __future__ import annotations

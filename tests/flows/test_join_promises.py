@@ -81,6 +81,12 @@ def test_updates_whose_row_was_gone_when_looked_up_keep_the_promises() -> None:
         assert breaches(history, stream) == [], seed
 
 
+@pytest.mark.parametrize("seed", [1644, 2200, 6311, 11657, 17161])
+def test_a_version_that_overtakes_an_earlier_stay_at_the_same_foreign_key_keeps_its_subscription(seed: int) -> None:
+    history, stream = run(seed, images=bool(seed % 2))
+    assert breaches(history, stream) == []
+
+
 def broken(seeds: int) -> int:
     return sum(bool(breaches(*run(seed))) for seed in range(seeds))
 

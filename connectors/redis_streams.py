@@ -1,0 +1,316 @@
+"""RedisStreamSink: writes records to Redis Streams, each of them once."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
+
+import structlog
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from redis import Redis
+
+from connectors.ending import Ending
+from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
+from connectors.once import RowKey, Standing, Tail, following
+from connectors.records import Record, Versions
+from connectors.redis_client import connect, translated
+from connectors.settings import Keys
+from connectors.stream_ids import BEGINNING, parts
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+_Entries = list[tuple[str, dict[str, str]]]
+
+_MAX_CALL_RECORDS = 1000
+_MAX_CALL_CHARS = 4_000_000
+_READ_COUNT = 1000
+_LONGEST_PAUSE_S = 5.0
+
+# One call writes a batch whole or, refused, not at all. Trimming is approximate: it drops whole nodes beyond the bound.
+_APPEND = """
+local last
+local i = 2
+while i <= #ARGV do
+  local stop = i + 2 * tonumber(ARGV[i])
+  last = redis.call('XADD', KEYS[1], '*', unpack(ARGV, i + 1, stop))
+  i = stop + 1
+end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+return last
+"""
+
+
+class Written(NamedTuple):
+    """What one write put into a stream: the records, Redis's clock then (ms), and how many duplicates were left out."""
+
+    records: Sequence[Record]
+    at_ms: int
+    skipped: int
+
+
+class SinkEvents(NamedTuple):
+    """Who is told of what the sink does: after each write, and when writing stops for a while (None: it goes on)."""
+
+    on_written: Callable[[Written], None] = lambda _: None
+    on_held: Callable[[str | None], None] = lambda _: None
+
+
+class RedisStreamSink(FixedPartitionedSink[Record, str]):
+    """Appends records to the `changes` streams.
+
+    Unit of parallelism: one partition, and one writer, for each stream; items are keyed by the number of their shard.
+    Delivery: each record once. The partition's snapshot is a *mark*, an entry's id: a resumed job reads what the stream
+    holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip; when its fate
+    is unknown, the end of the stream is read first. While Redis is away or refuses writes the batch is held, in order,
+    and the flow with it. Trimming to `maxlen` entries is approximate and never goes beyond the mark of a durable
+    checkpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        keys: Keys,
+        maxlen: int,
+        first_marks: Mapping[str, str],
+        ending: Ending,
+        events: SinkEvents | None = None,
+    ) -> None:
+        """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its beginning."""
+        self._url = url
+        self._keys = keys
+        self._maxlen = maxlen
+        self._first_marks = first_marks
+        self._ending = ending
+        self._events = events or SinkEvents()
+
+    def list_parts(self) -> list[str]:
+        return [str(shard) for shard in range(len(self._keys.changes))]
+
+    def part_fn(self, item_key: str) -> int:
+        return int(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: str | None) -> RedisStreamPartition:
+        stream = self._keys.changes[int(for_part)]
+        mark = resume_state or self._first_marks.get(stream, BEGINNING)
+        return RedisStreamPartition(
+            connect(self._url, resend=False),
+            stream,
+            mark,
+            maxlen=self._maxlen,
+            ending=self._ending,
+            events=self._events,
+        )
+
+
+class RedisStreamPartition(StatefulSinkPartition[Record, str]):
+    """The one writer of one stream."""
+
+    def __init__(
+        self, client: Redis, stream: str, mark: str, *, maxlen: int, ending: Ending, events: SinkEvents | None = None
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._maxlen = maxlen
+        self._ending = ending
+        self._events = events or SinkEvents()
+        self._append = client.register_script(_APPEND)
+        self._mark = mark
+        self._last_id = mark
+        self._tail = Tail()
+        self._written = 0
+        # How much was written up to each of the last marks. The newest checkpoint may not be durable yet.
+        self._marked_at: deque[int] = deque([0], maxlen=3)
+        self._failed: DBWatchError | None = None
+        self._resume()
+
+    @property
+    def mark(self) -> str:
+        """The id after which a resumed job reads the stream."""
+        return self._mark
+
+    def write_batch(self, values: list[Record]) -> None:
+        if self._failed is not None:
+            raise self._failed
+        for call in _calls(values):
+            self._write(call)
+
+    def snapshot(self) -> str:
+        if self._failed is None and self._tail.settled:
+            self._mark = self._last_id
+            self._marked_at.append(self._written)
+        return self._mark
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _resume(self) -> None:
+        """Read what an earlier run wrote after the mark. A stream that ends before it has lost entries: then nothing
+        may be written, for what is missing would never be noticed.
+        """
+        try:
+            entries = self._persist(self._read_tail)
+        except DBWatchError as exc:
+            self._failed = exc
+            self._ending.fail(exc)
+            return
+        self._tail = Tail(entries)
+        self._written = len(entries)
+        if entries:
+            self._last_id = entries[-1][1].entry_id
+            log.info("sink.resumed", stream=self._stream, mark=self._mark, tail=len(entries), keys=len(self._tail))
+
+    def _read_tail(self) -> list[tuple[RowKey, Standing]]:
+        """What the stream holds after the last id we know."""
+        with translated(f"reading {self._stream} after {self._last_id}"):
+            end = self._last_generated_id()
+            if parts(end) < parts(self._last_id):
+                raise StreamLost(
+                    f"{self._stream} ends at {end}, before {self._last_id}, which was written already: Redis lost entries. "
+                    "Restore its data, or start over: delete the streams and the hash of the job, and use a new "
+                    "recovery folder, so that the collections are read again"
+                )
+            return list(self._entries_after(self._last_id))
+
+    def _last_generated_id(self) -> str:
+        if not self._client.exists(self._stream):
+            return BEGINNING
+        info = cast("Mapping[str, Any]", self._client.xinfo_stream(self._stream))
+        return str(info["last-generated-id"])
+
+    def _entries_after(self, entry_id: str) -> Iterator[tuple[RowKey, Standing]]:
+        while True:
+            found = cast("_Entries", self._client.xrange(self._stream, f"({entry_id}", count=_READ_COUNT))
+            for entry_id, fields in found:
+                yield (fields["view"], fields["key"]), Standing(entry_id, Versions.from_json(fields["versions"]))
+            if len(found) < _READ_COUNT:
+                return
+
+    def _write(self, records: Sequence[Record]) -> None:
+        """Write one call's records, leaving out what the stream has; returns when they are there."""
+        after = self._follow(self._tail, records)
+        written = after
+        attempts = 0
+
+        def attempt() -> str | None:
+            nonlocal after, attempts
+            attempts += 1
+            if attempts > 1:  # the fate of the last attempt is unknown
+                found = self._read_tail()
+                if found:
+                    self._written += len(found)
+                    self._last_id = found[-1][1].entry_id
+                    after = self._follow(Tail(found), after)
+            return self._send(after) if after else self._last_id
+
+        try:
+            last_id = self._persist(attempt)
+        except DBWatchError as exc:
+            self._failed = exc
+            self._ending.fail(exc)
+            raise
+        self._written += len(after)
+        self._last_id = last_id or self._last_id
+        self._events.on_written(Written(written, parts(self._last_id)[0], len(records) - len(written)))
+
+    def _follow(self, tail: Tail, records: Sequence[Record]) -> list[Record]:
+        """The records that go in after `tail`, as they must read there."""
+        out: list[Record] = []
+        for record in records:
+            wanted, standing = tail.admit(record)
+            if wanted:
+                out.append(record if standing is None else self._following(record, standing))
+        return out
+
+    def _following(self, record: Record, standing: Standing) -> Record:
+        if not record.versions.lookups:
+            return record
+        return following(record, standing.versions, self._persist(lambda: self._row_at(standing.entry_id)))
+
+    def _row_at(self, entry_id: str) -> str | None:
+        with translated(f"reading {self._stream} at {entry_id}"):
+            found = cast("_Entries", self._client.xrange(self._stream, entry_id, entry_id))
+        return found[0][1].get("after") if found else None
+
+    def _send(self, records: Sequence[Record]) -> str:
+        args: list[str | int] = [max(self._maxlen, self._written + len(records) - self._marked_at[0])]
+        for record in records:
+            fields = record.to_fields()
+            args.append(len(fields))
+            for name, value in fields.items():
+                args += (name, value)
+        with translated(f"writing to {self._stream}"):
+            return str(self._append(keys=[self._stream], args=args))
+
+    def _persist(self, call: Callable[[], T]) -> T:
+        """Call until it succeeds, with growing pauses, holding the flow back; raises what does not pass by itself."""
+        attempt = 0
+        while True:
+            try:
+                result = call()
+            except TransientError as exc:
+                if self._ending.requested:
+                    raise
+                if not attempt:
+                    log.warning("sink.held", stream=self._stream, reason=str(exc))
+                    self._events.on_held(str(exc))
+                attempt += 1
+                self._ending.wait(min(_LONGEST_PAUSE_S, 0.05 * 2**attempt) * random.uniform(0.5, 1))
+                continue
+            if attempt:
+                log.info("sink.goes_on", stream=self._stream, attempts=attempt)
+                self._events.on_held(None)
+            return result
+
+
+def _calls(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Cut a batch so that no call is so large that Redis serves nobody else for long."""
+    call: list[Record] = []
+    chars = 0
+    for record in records:
+        call.append(record)
+        chars += len(record.after or "") + len(record.before or "")
+        if len(call) == _MAX_CALL_RECORDS or chars > _MAX_CALL_CHARS:
+            yield call
+            call, chars = [], 0
+    if call:
+        yield call
+
+
+def check_redis(url: str, keys: Keys) -> None:
+    """Whether a Redis can hold the feed. Raises `ConfigError`, saying what was found, expected and what to do."""
+    client = connect(url)
+    try:
+        with translated("REDIS_URL"):
+            info = cast("Mapping[str, Any]", client.info())
+        _check_info(info)
+        with translated("REDIS_URL: a first write"):
+            client.hset(keys.job, "checked_ms", str(int(client.time()[0]) * 1000))
+            for stream in (*keys.changes, keys.rates):
+                if client.type(stream) not in ("none", "stream"):
+                    raise ConfigError(
+                        f"{stream} in Redis is not a stream; something else uses it: set another DBWATCH_PREFIX"
+                    )
+    except TransientError as exc:
+        raise ConfigError(
+            f"Redis is not ready for writing: {exc}; expected a server that is up, has room and is no replica"
+        ) from exc
+    finally:
+        client.close()
+
+
+def _check_info(info: Mapping[str, Any]) -> None:
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(n) for n in version.split(".")[:2]) < (6, 2):
+        raise ConfigError(f"REDIS_URL: Redis {version} was found, 6.2 or newer (or Valkey) is needed")
+    if info.get("cluster_enabled"):
+        raise ConfigError("REDIS_URL: a Redis Cluster was found; a single server or a primary with replicas is needed")
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy.startswith("allkeys"):
+        raise ConfigError(
+            f"REDIS_URL: maxmemory-policy is {policy}, which throws whole streams away when memory is short; "
+            "noeviction is needed: CONFIG SET maxmemory-policy noeviction"
+        )

@@ -1,0 +1,241 @@
+"""The sink's contract, on Valkey and on Redis 8."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Generator
+
+import pytest
+from redis import Redis
+
+from connectors.ending import Ending
+from connectors.errors import ConfigError, DBWatchError, StreamLost
+from connectors.records import LookupVersion, Record, Versions
+from connectors.redis_client import connect
+from connectors.redis_streams import RedisStreamPartition, RedisStreamSink, SinkEvents, Written, check_redis
+from connectors.settings import Keys
+from tests.conftest import REDIS_KINDS, StartRedis, wait_until
+
+pytestmark = pytest.mark.parametrize("redis_kind", REDIS_KINDS)
+KEYS_AT_START = "0-0"
+
+
+def record(key: str, row: int, n: int = 1, *, op: str = "u", cause: str | None = None, text: str = "x") -> Record:
+    return Record(
+        view="comments",
+        op=op,  # pyright: ignore[reportArgumentType]  # one of the four
+        key=key,
+        ts_ms=row,
+        position=f"{row:016x}",
+        versions=Versions(f"{row:016x}", {"movie": LookupVersion(n, "m", "p")}),
+        after=json.dumps({"text": text}),
+        changed=() if op == "u" else None,
+        cause=cause,
+    )
+
+
+@pytest.fixture
+def client(redis_url: str) -> Generator[Redis]:
+    client = connect(redis_url)
+    yield client
+    client.close()
+
+
+def partition(url: str, prefix: str, mark: str = KEYS_AT_START, *, maxlen: int = 100_000) -> RedisStreamPartition:
+    return RedisStreamPartition(connect(url, resend=False), f"{prefix}:changes", mark, maxlen=maxlen, ending=Ending())
+
+
+def entries(client: Redis, prefix: str) -> list[Record]:
+    return [Record.from_fields(fields) for _, fields in client.xrange(f"{prefix}:changes")]
+
+
+def test_records_are_written_in_order_with_the_fields_of_the_contract(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    written = [record("a", 1, op="c"), record("b", 2, op="r"), record("a", 3, text="é😀")]
+    partition(redis_url, prefix).write_batch(written)
+    assert entries(client, prefix) == written
+    [(_, first), *_] = client.xrange(f"{prefix}:changes")
+    assert first == {
+        "schema": "1",
+        "view": "comments",
+        "op": "c",
+        "key": "a",
+        "after": '{"text": "x"}',
+        "ts_ms": "1",
+        "position": f"{1:016x}",
+        "versions": '{"row":"0000000000000001","movie":[1,"m","p"]}',
+    }
+
+
+def test_a_resumed_job_that_makes_the_tail_again_writes_only_what_is_new(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    first = partition(redis_url, prefix)
+    first.write_batch([record("a", 1)])
+    mark = first.snapshot()
+    first.write_batch([record("a", 2), record("b", 2)])
+    resumed = partition(redis_url, prefix, mark)
+    resumed.write_batch([record("a", 2), record("b", 2), record("b", 3)])
+    assert [(r.key, r.ts_ms) for r in entries(client, prefix)] == [("a", 1), ("a", 2), ("b", 2), ("b", 3)]
+
+
+def test_the_mark_waits_until_every_key_of_the_tail_was_reached_again(redis_url: str, prefix: str) -> None:
+    first = partition(redis_url, prefix)
+    mark = first.snapshot()
+    first.write_batch([record("a", 1), record("b", 1)])
+    resumed = partition(redis_url, prefix, mark)
+    resumed.write_batch([record("a", 1), record("c", 1)])
+    assert resumed.snapshot() == mark
+    resumed.write_batch([record("b", 2)])
+    assert resumed.snapshot() > mark
+
+
+def test_a_row_version_that_is_in_the_stream_is_written_again_only_as_caused(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    partition(redis_url, prefix).write_batch([record("a", 1, op="c", text="old")])
+    resumed = partition(redis_url, prefix)
+    resumed.write_batch([record("a", 1, n=2, op="c", text="new")])
+    last = entries(client, prefix)[-1]
+    assert (last.op, last.cause, last.before, last.changed) == ("u", "movie", '{"text": "old"}', ("text",))
+
+
+def test_versions_never_go_back(client: Redis, redis_url: str, prefix: str) -> None:
+    partition(redis_url, prefix).write_batch([record("a", 5, n=3)])
+    resumed = partition(redis_url, prefix)
+    resumed.write_batch([record("a", 4), record("a", 5, n=2), record("a", 5, n=3)])
+    assert len(entries(client, prefix)) == 1
+
+
+def test_trimming_keeps_to_the_bound_but_never_goes_beyond_the_mark(client: Redis, redis_url: str, prefix: str) -> None:
+    sink = partition(redis_url, prefix, maxlen=200)
+    for batch in range(30):
+        sink.write_batch([record(f"k{i}", batch + 1) for i in range(100)])
+    assert client.xlen(f"{prefix}:changes") == 3000  # no checkpoint was taken, all of it may be needed
+    for batch in range(30, 36):
+        sink.snapshot()
+        sink.write_batch([record(f"k{i}", batch + 1) for i in range(100)])
+    assert 200 <= client.xlen(f"{prefix}:changes") <= 700
+
+
+def test_a_batch_larger_than_one_call_is_written_whole(client: Redis, redis_url: str, prefix: str) -> None:
+    partition(redis_url, prefix).write_batch([record(f"k{i}", 1) for i in range(2500)])
+    assert client.xlen(f"{prefix}:changes") == 2500
+
+
+def test_a_stream_that_ends_before_the_mark_stops_the_job(redis_url: str, prefix: str) -> None:
+    ending = Ending()
+    sink = RedisStreamSink(url=redis_url, keys=Keys(prefix), maxlen=1000, first_marks={}, ending=ending)
+    part = sink.build_part("step", "0", "9999999999999-0")
+    assert isinstance(ending.error, StreamLost)
+    with pytest.raises(StreamLost):
+        part.write_batch([record("a", 1)])
+    assert part.snapshot() == "9999999999999-0"
+
+
+def test_a_batch_is_held_while_redis_is_out_of_memory_and_nothing_is_lost(
+    redis_kind: str, start_redis: StartRedis
+) -> None:
+    server = start_redis(kind=redis_kind)
+    held: list[str | None] = []
+    written: list[Written] = []
+    ending = Ending()
+    with Redis.from_url(server.uri, decode_responses=True) as client:
+        client.config_set("maxmemory", "1")
+        part = RedisStreamPartition(
+            connect(server.uri, resend=False),
+            "s",
+            "0-0",
+            maxlen=100,
+            ending=ending,
+            events=SinkEvents(written.append, held.append),
+        )
+        writer = threading.Thread(target=part.write_batch, args=([record("a", 1), record("b", 1)],))
+        writer.start()
+        wait_until(lambda: bool(held), 10)
+        client.config_set("maxmemory", "0")
+        writer.join(timeout=20)
+        assert client.xlen("s") == 2
+    assert "maxmemory" in str(held[0])
+    assert held[-1] is None
+    assert [len(w.records) for w in written] == [2]
+
+
+def test_a_batch_whose_reply_was_lost_is_not_written_twice(
+    client: Redis, redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = partition(redis_url, prefix)
+    send = RedisStreamPartition._send  # pyright: ignore[reportPrivateUsage]
+    lost: list[int] = []
+
+    def lose_one_reply(self: RedisStreamPartition, records: list[Record]) -> str:
+        reply = send(self, records)
+        if not lost:
+            lost.append(len(records))
+            raise_timeout()
+        return reply
+
+    monkeypatch.setattr(RedisStreamPartition, "_send", lose_one_reply)
+    part.write_batch([record("a", 1), record("b", 1), record("a", 2)])
+    part.write_batch([record("c", 1)])
+    assert [(r.key, r.ts_ms) for r in entries(client, prefix)] == [("a", 1), ("b", 1), ("a", 2), ("c", 1)]
+
+
+def raise_timeout() -> None:
+    from connectors.errors import TransientError
+
+    raise TransientError("the reply was lost")
+
+
+def test_redis_stopped_and_started_again_in_mid_stream_loses_and_repeats_nothing(
+    redis_kind: str, start_redis: StartRedis
+) -> None:
+    server = start_redis(kind=redis_kind)
+    part = RedisStreamPartition(connect(server.uri, resend=False), "s", "0-0", maxlen=9999, ending=Ending())
+    part.write_batch([record("a", 1)])
+    server.stop()
+    writer = threading.Thread(target=part.write_batch, args=([record("a", 2)],))
+    writer.start()
+    server.start()
+    writer.join(timeout=30)
+    with Redis.from_url(server.uri) as client:
+        assert client.xlen("s") == 2
+
+
+def test_a_stop_ends_the_wait_for_redis(redis_kind: str, start_redis: StartRedis) -> None:
+    server = start_redis(kind=redis_kind)
+    ending = Ending()
+    part = RedisStreamPartition(connect(server.uri, resend=False), "s", "0-0", maxlen=9999, ending=ending)
+    server.stop()
+    ending.request()
+    with pytest.raises(DBWatchError):
+        part.write_batch([record("a", 1)])
+
+
+def test_a_redis_that_evicts_keys_is_refused_at_the_start(redis_kind: str, start_redis: StartRedis) -> None:
+    server = start_redis(kind=redis_kind)
+    with Redis.from_url(server.uri) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(ConfigError, match="noeviction is needed"):
+        check_redis(server.uri, Keys("p"))
+
+
+def test_a_redis_that_refuses_writes_is_refused_at_the_start(redis_kind: str, start_redis: StartRedis) -> None:
+    server = start_redis(kind=redis_kind)
+    with Redis.from_url(server.uri) as client:
+        client.config_set("maxmemory", "1")
+    with pytest.raises(ConfigError, match="not ready for writing"):
+        check_redis(server.uri, Keys("p"))
+    with Redis.from_url(server.uri) as client:
+        client.config_set("maxmemory", "0")
+        client.replicaof("127.0.0.1", "1")
+    with pytest.raises(ConfigError, match="replica"):
+        check_redis(server.uri, Keys("p"))
+
+
+def test_a_key_of_another_type_is_refused_at_the_start(client: Redis, redis_url: str, prefix: str) -> None:
+    client.set(f"{prefix}:changes", "something else")
+    with pytest.raises(ConfigError, match="not a stream"):
+        check_redis(redis_url, Keys(prefix))
