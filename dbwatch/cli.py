@@ -28,6 +28,8 @@ class Entry(NamedTuple):
 # Imported on demand, so that `dbwatch --help` is quick and a command loads only what it needs.
 COMMANDS: Mapping[str, Entry] = {
     "up": Entry("dbwatch.commands.up:up", "Start MongoDB and Valkey on this machine"),
+    "tail": Entry("dbwatch.commands.tail:command", "Print the feed, to read or as JSON lines"),
+    "users": Entry("dbwatch.commands.users:command", "Add, change and list who may sign in to the dashboard"),
 }
 
 

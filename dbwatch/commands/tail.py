@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -60,6 +62,8 @@ def command(
         _print(_chosen(reader, wanted, count, follow=not no_follow), render)
     except KeyboardInterrupt:
         pass
+    except BrokenPipeError:  # whoever read this has enough, as `head` does; click would call it an error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         reader.close()
 

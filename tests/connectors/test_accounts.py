@@ -15,6 +15,7 @@ from connectors.accounts import Accounts, Refused, SignedIn
 from connectors.errors import ConfigError, TransientError
 from connectors.redis_client import connect
 from connectors.settings import Keys
+from tests.conftest import REDIS_KINDS
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.1"
@@ -24,6 +25,11 @@ HERE = "192.0.2.1"
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The least work that argon2 can do; the real parameters are tested with the passwords."""
     monkeypatch.setattr("connectors.passwords._hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(params=REDIS_KINDS)
+def redis_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture

@@ -15,10 +15,16 @@ from connectors.redis_client import connect
 from connectors.settings import Keys
 from connectors.stream_ids import Start
 from connectors.stream_reader import StreamReader, newest, open_reader
+from tests.conftest import REDIS_KINDS
 
 
 def record(n: int) -> Record:
     return Record("movies", "c", f"k{n}", 1000 + n, f"p{n:04}", Versions(f"p{n:04}", {}), after='{"title":"Heat"}')
+
+
+@pytest.fixture(params=REDIS_KINDS)
+def redis_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
