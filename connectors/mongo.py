@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Protocol
 
 import structlog
@@ -17,6 +17,7 @@ from connectors.changes import Change, Shape
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, Stopped, TransientError
 from connectors.mongo_client import START_OVER, Client, connect
+from connectors.mongo_events import position_ms
 from connectors.mongo_snapshot import read_snapshot
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
 from connectors.mongo_tail import read_tail
@@ -206,6 +207,7 @@ class _Reader:
         self._uri = uri
         self._plan = plan
         self._state = state
+        self._progress = SourceProgress(plan.name, "snapshot", "", 0, 0, state.position, position_ms(state.position))
         self._items: queue.Queue[Item] = queue.Queue(maxsize=_QUEUED_ITEMS)
         self._stop = threading.Event()
         self._client: Client | None = None
@@ -233,7 +235,6 @@ class _Reader:
             self._thread.join(timeout=1)
 
     def _run(self) -> None:
-        progress = SourceProgress(self._plan.name, "snapshot", "", 0, 0, self._state.position, 0)
         try:
             self._client = connect(self._uri)
             with self._client:
@@ -241,12 +242,10 @@ class _Reader:
         except Stopped:
             pass
         except DBWatchError as exc:
-            self._put_last(Item((), self._state, progress, exc))
+            self._put_last(exc)
         except Exception as exc:  # a mistake of ours must end the job too, not leave it waiting
             _log.exception("reading failed", partition=self._plan.name)
-            self._put_last(
-                Item((), self._state, progress, DBWatchError(f"{self._plan.name}: {type(exc).__name__}: {exc}"))
-            )
+            self._put_last(DBWatchError(f"{self._plan.name}: {type(exc).__name__}: {exc}"))
 
     def _read_on(self, client: Client) -> None:
         attempt = 0
@@ -278,16 +277,14 @@ class _Reader:
                 self._items.put(item, timeout=0.1)
             except queue.Full:
                 continue
-            self._state = item.state
+            self._state, self._progress = item.state, item.progress
             self._log_progress(item.progress)
             return
         raise Stopped
 
-    def _put_last(self, item: Item) -> None:
-        try:
-            self._put(item)
-        except Stopped:
-            return
+    def _put_last(self, error: DBWatchError) -> None:
+        with suppress(Stopped):
+            self._put(Item((), self._state, self._progress, error))
 
     def _wait(self, exc: TransientError, attempt: int) -> None:
         self._retries += 1
@@ -296,6 +293,8 @@ class _Reader:
         if self._outage_began_s is None:
             self._outage_began_s = time.monotonic()
             _log.warning("MongoDB is away; trying again until it is back", partition=self._plan.name, error=str(exc))
+        with suppress(queue.Full):
+            self._items.put_nowait(Item((), self._state, self._progress._replace(retries=self._retries)))
         longest_s = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** min(attempt, 16))
         if self._stop.wait(longest_s * random.uniform(0.5, 1)):
             raise Stopped
