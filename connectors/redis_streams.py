@@ -79,7 +79,9 @@ class RedisStreamSink(FixedPartitionedSink[Record, str]):
         ending: Ending,
         events: SinkEvents | None = None,
     ) -> None:
-        """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its beginning."""
+        """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its
+        beginning.
+        """
         self._url = url
         self._keys = keys
         self._maxlen = maxlen
@@ -169,9 +171,9 @@ class RedisStreamPartition(StatefulSinkPartition[Record, str]):
             end = self._last_generated_id()
             if parts(end) < parts(self._last_id):
                 raise StreamLost(
-                    f"{self._stream} ends at {end}, before {self._last_id}, which was written already: Redis lost entries. "
-                    "Restore its data, or start over: delete the streams and the hash of the job, and use a new "
-                    "recovery folder, so that the collections are read again"
+                    f"{self._stream} ends at {end}, before {self._last_id}, which was written already: Redis lost "
+                    "entries. Restore its data, or start over: delete the streams and the hash of the job, and use a "
+                    "new recovery folder, so that the collections are read again"
                 )
             return list(self._entries_after(self._last_id))
 

@@ -27,8 +27,11 @@ class Entry(NamedTuple):
 
 # Imported on demand, so that `dbwatch --help` is quick and a command loads only what it needs.
 COMMANDS: Mapping[str, Entry] = {
-    "up": Entry("dbwatch.commands.up:up", "Start MongoDB and Valkey on this machine"),
-    "tail": Entry("dbwatch.commands.tail:command", "Print the feed, to read or as JSON lines"),
+    "up": Entry("dbwatch.commands.up:command", "Start MongoDB and Valkey on this machine"),
+    "sample": Entry("dbwatch.commands.sample:command", "Fill a database with films, users and comments"),
+    "simulate": Entry("dbwatch.commands.simulate:command", "Write to it: a story to watch, or a load at a rate"),
+    "run": Entry("dbwatch.commands.run:command", "Watch the database and write the feed until it is stopped"),
+    "tail": Entry("dbwatch.commands.tail:command", "Print the feed as it is written"),
     "users": Entry("dbwatch.commands.users:command", "Add, change and list who may sign in to the dashboard"),
 }
 

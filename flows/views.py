@@ -213,5 +213,12 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _kind(value: object) -> str:
-    kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    kinds: dict[type, str] = {
+        bool: "a truth value",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
     return f"{kinds.get(type(value), type(value).__name__)} ({str(value)[:40]!r})"

@@ -1,0 +1,99 @@
+"""`dbwatch run`: the live job, with a recovery store that it makes when there is none."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from connectors.ending import Ending
+from connectors.errors import DBWatchError
+from connectors.settings import Settings
+
+_DEFAULT_RECOVERY = "recovery"
+
+
+@click.command("run", short_help="Watch the database and write the feed until it is stopped")
+@click.option(
+    "-r",
+    "--recovery",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=_DEFAULT_RECOVERY,
+    show_default=True,
+    help="Folder of the recovery snapshots; made when missing. A restart with the same folder goes on exactly.",
+)
+@click.option("--no-recovery", is_flag=True, help="Keep no recovery snapshots: a restart reads the collections again.")
+@click.option(
+    "-s",
+    "--snapshot-interval",
+    type=click.IntRange(1, 3600),
+    default=5,
+    show_default=True,
+    help="Seconds between recovery snapshots.",
+)
+@click.option(
+    "-b",
+    "--backup-interval",
+    type=click.IntRange(0),
+    default=60,
+    show_default=True,
+    help="Seconds for which replaced snapshots are kept, so that the folder can be copied while the job runs.",
+)
+@click.option(
+    "-w", "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers in this process."
+)
+@click.option("-i", "--process-id", type=click.IntRange(0), default=0, help="Number of this process in a cluster.")
+@click.option("-a", "--addresses", default="", help="host:port of every process of a cluster, separated by semicolons.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    recovery: Path,
+    no_recovery: bool,
+    snapshot_interval: int,
+    backup_interval: int,
+    workers: int,
+    process_id: int,
+    addresses: str,
+) -> None:
+    """Watch the database and write the feed, until Ctrl-C or SIGTERM ends it with a snapshot.
+
+    Settings come from the environment and .env (MONGO_URI, MONGO_DB, REDIS_URL, DBWATCH_CONFIG, DBWATCH_PREFIX,
+    DBWATCH_MONGO_PARTITIONS, DBWATCH_STREAM_SHARDS, DBWATCH_STREAM_MAXLEN); the views from dbwatch.toml.
+    """
+    # Imported here: the engine and the drivers take a second that `--help` can do without.
+    from bytewax.recovery import RecoveryConfig
+    from bytewax.run import cli_main
+
+    from flows.launch import Launch
+    from flows.process import end_on_signals, finish
+    from flows.recovery import make_store
+    from flows.watch import prepare
+
+    verbose = bool(ctx.find_root().params.get("verbose"))
+    launch = Launch(None if no_recovery else recovery, workers, process_id, tuple(a for a in addresses.split(";") if a))
+    if launch.recovery is not None:
+        make_store(launch.recovery)
+    ending = Ending()
+    end_on_signals(ending)
+    run = prepare(Settings.load(), launch, ending)
+    try:
+        cli_main(
+            run.dataflow,
+            workers_per_process=workers,
+            process_id=process_id if launch.addresses else None,
+            addresses=list(launch.addresses) or None,
+            epoch_interval=timedelta(seconds=snapshot_interval),
+            recovery_config=None
+            if launch.recovery is None
+            else RecoveryConfig(str(launch.recovery), timedelta(seconds=backup_interval)),
+        )
+    except BaseException as exc:  # a panic of the engine is no Exception
+        if ending.error is None:
+            ending.fail(DBWatchError(f"the dataflow failed: {exc}"))
+            if verbose:
+                raise
+    # Threads of the engine and the drivers may still hold connections; what had to be written is written.
+    os._exit(finish(ending, run.pulse, verbose=verbose))
