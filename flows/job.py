@@ -1,0 +1,136 @@
+"""`P:job`: what a job must remember before it emits anything, so that one killed early begins again at the same
+point.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+
+import structlog
+from redis import Redis
+
+from connectors.errors import ConfigError, StreamLost
+from connectors.redis_client import translated
+from connectors.settings import Settings
+from connectors.stream_ids import BEGINNING
+from flows.launch import Launch
+from flows.recovery import Store, label_store
+
+log = structlog.get_logger()
+
+_JOIN_TIMEOUT_S = 30.0
+_POLL_S = 0.1
+
+
+class Job(NamedTuple):
+    """Where the reading begins, each stream's last id before the first record, and this run of the job."""
+
+    job_id: str
+    run_id: str
+    snapshot_position: str
+    first_marks: Mapping[str, str]
+
+
+def begin(
+    client: Redis, settings: Settings, launch: Launch, store: Store | None, read_position: Callable[[], str]
+) -> Job:
+    """Begin a job, or go on with the one that the recovery store belongs to.
+
+    A job that was killed before its first checkpoint is resumed by the engine with no state; it reads again at the
+    time, and from the first marks, that it stored here before it emitted anything. Without a recovery store every start
+    is a new job. Raises `ConfigError` for settings that the job cannot go on with, `StreamLost` when Redis no longer
+    knows of it.
+    """
+    with translated("reading the job's state in Redis"):
+        known = cast("dict[str, str]", client.hgetall(settings.keys.job))
+    if launch.is_cluster and launch.process > 0:
+        return _join(client, settings)
+    if store is not None and store.job_id is not None and known.get("job_id") == store.job_id:
+        _check_same(known, settings)
+        job = _job(known)
+        log.info(
+            "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position
+        )
+    elif store is not None and store.has_state:
+        raise StreamLost(
+            f"recovery folder {store.folder}: it holds the state of a job that {settings.keys.job} in Redis does not "
+            "know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job, or name a "
+            "new recovery folder, which reads a snapshot again"
+        )
+    else:
+        job = _new(client, settings, read_position)
+        log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
+    _write(client, settings, launch, job)
+    if store is not None:
+        label_store(store.folder, job_id=job.job_id)
+    return job
+
+
+def _new(client: Redis, settings: Settings, read_position: Callable[[], str]) -> Job:
+    with translated("reading the ends of the streams"):
+        marks = {stream: _last_id(client, stream) for stream in settings.keys.changes}
+    return Job(uuid.uuid4().hex, uuid.uuid4().hex, read_position(), marks)
+
+
+def _last_id(client: Redis, stream: str) -> str:
+    if not client.exists(stream):
+        return BEGINNING
+    return str(cast("Mapping[str, Any]", client.xinfo_stream(stream))["last-generated-id"])
+
+
+def _job(known: Mapping[str, str]) -> Job:
+    marks = {name.removeprefix("mark:"): value for name, value in known.items() if name.startswith("mark:")}
+    return Job(known["job_id"], uuid.uuid4().hex, known["snapshot_position"], marks)
+
+
+def _check_same(known: Mapping[str, str], settings: Settings) -> None:
+    """What decides where a row's changes go must stay as it was."""
+    now = _fixed(settings)
+    for name, value in now.items():
+        if known.get(name, value) != value:
+            raise ConfigError(
+                f"{name.upper()}: expected {known[name]!r}, with which this job began, found {value!r}; set it back, "
+                "or name a new recovery folder, which reads a snapshot again"
+            )
+
+
+def _fixed(settings: Settings) -> dict[str, str]:
+    return {
+        "mongo_db": settings.mongo_db,
+        "dbwatch_mongo_partitions": str(settings.mongo_partitions),
+        "dbwatch_stream_shards": str(settings.stream_shards),
+    }
+
+
+def _write(client: Redis, settings: Settings, launch: Launch, job: Job) -> None:
+    fields = {
+        "job_id": job.job_id,
+        "run_id": job.run_id,
+        "flow": "watch",
+        "started_ms": str(time.time_ns() // 1_000_000),
+        "snapshot_position": job.snapshot_position,
+        "processes": str(max(1, len(launch.addresses))),
+        **_fixed(settings),
+        **{f"mark:{stream}": mark for stream, mark in job.first_marks.items()},
+    }
+    with translated("writing the job's state to Redis"), client.pipeline(transaction=True) as pipe:
+        pipe.delete(settings.keys.job, settings.keys.health)
+        pipe.hset(settings.keys.job, mapping={**fields})
+        pipe.execute()
+
+
+def _join(client: Redis, settings: Settings) -> Job:
+    """The other processes of a cluster wait for what the first one decides."""
+    since_ms = time.time_ns() // 1_000_000 - int(_JOIN_TIMEOUT_S * 1000)
+    deadline = time.monotonic() + _JOIN_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with translated("reading the job's state in Redis"):
+            known = cast("dict[str, str]", client.hgetall(settings.keys.job))
+        if int(known.get("started_ms", 0)) >= since_ms:
+            _check_same(known, settings)
+            return _job(known)._replace(run_id=known["run_id"])
+        time.sleep(_POLL_S)
+    raise ConfigError(f"the process with id 0 did not begin the job within {_JOIN_TIMEOUT_S:.0f} s; start it too")

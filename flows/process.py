@@ -1,0 +1,75 @@
+"""One process of a job: it ends on a signal, by the sources' end, and its exit status says how it ended."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import traceback
+from types import TracebackType
+
+import structlog
+
+from connectors.ending import Ending
+from connectors.errors import DBWatchError
+from flows.pulse import Pulse
+
+log = structlog.get_logger()
+
+
+def end_on_signals(ending: Ending) -> None:
+    """Let SIGINT and SIGTERM end the sources, so that the engine takes a snapshot; a second one ends the process at
+    once.
+
+    The engine waits in native code, where a Python signal handler may come late; so the signals are blocked, and a
+    thread waits for them. Call it in the main thread, before other threads are started.
+    """
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait() -> None:
+        log.info("job.stopping", signal=signal.Signals(signal.sigwait(signals)).name)
+        ending.request()
+        os._exit(128 + signal.sigwait(signals))
+
+    threading.Thread(target=wait, name="dbwatch signals", daemon=True).start()
+
+
+def finish_at_exit(ending: Ending, pulse: Pulse) -> None:
+    """For `bytewax.run`, which knows nothing of `ending`: report its error when the interpreter exits, instead of a
+    traceback, and exit with its status."""
+
+    def except_hook(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
+        if ending.error is None:
+            ending.fail(DBWatchError(f"the dataflow failed: {_cause(exc)}"))
+            traceback.print_exception(kind, exc, tb)
+
+    sys.excepthook = except_hook
+    atexit.register(lambda: os._exit(finish(ending, pulse)))
+
+
+def finish(ending: Ending, pulse: Pulse, *, verbose: bool = False) -> int:
+    """Say how the job ended, to Redis and to whoever started it; returns the exit status."""
+    pulse.stop()
+    if ending.error is not None:
+        return report(ending.error, verbose=verbose)
+    log.info("job.stopped")
+    sys.stderr.flush()
+    return 0
+
+
+def report(error: DBWatchError, *, verbose: bool = False) -> int:
+    """One line on stderr, with `verbose` the traceback before it; returns the exit status."""
+    if verbose:
+        traceback.print_exception(error)
+    sys.stderr.write(f"dbwatch: error: {' '.join(str(error).split())}\n")
+    sys.stderr.flush()
+    return error.exit_status
+
+
+def _cause(exc: BaseException) -> str:
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    return f"{type(exc).__name__}: {exc}"

@@ -1,0 +1,107 @@
+"""The recovery store before a run: whether it is there, whole, ours, and whether it holds state. Reads, never writes
+state.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from bytewax.recovery import init_db_dir
+
+from connectors.errors import ConfigError
+
+PARTITIONS = 16
+"""Of a store that we make: resuming loads each partition in quadratic time, so there should be many. Fixed at creation.
+"""
+
+_LABEL = "dbwatch.json"
+_FORMAT = 1
+
+
+class Store(NamedTuple):
+    """A recovery folder: the id of the job that it belongs to (None when none has used it), and whether it holds
+    state.
+    """
+
+    folder: Path
+    job_id: str | None
+    has_state: bool
+
+
+def make_store(folder: Path) -> None:
+    """Make the store unless it is there. Raises `ConfigError` when the folder cannot be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _files(folder):
+            init_db_dir(folder, PARTITIONS)
+    except OSError as exc:
+        raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
+
+
+def open_store(folder: Path, *, flow_id: str) -> Store:
+    """Look at a store; raises `ConfigError` when it is missing, damaged, or belongs to another flow."""
+    files = _files(folder)
+    if not files:
+        raise ConfigError(
+            f"recovery folder {folder}: expected part-*.sqlite3 files, found none; make it with "
+            f"`python -m bytewax.recovery {folder} {PARTITIONS}`, or use `dbwatch run`, which does"
+        )
+    flows: set[str] = set()
+    for file in files:
+        count, found = _look(file)
+        flows |= found
+        if count != len(files):
+            raise ConfigError(
+                f"recovery folder {folder}: expected {count} partition files, found {len(files)}; restore the rest"
+            )
+    if flows - {flow_id}:
+        raise ConfigError(
+            f"recovery folder {folder}: holds the state of the flow {sorted(flows - {flow_id})[0]!r}, expected that of "
+            f"{flow_id!r}; name another folder"
+        )
+    return Store(folder, _labelled(folder), bool(flows))
+
+
+def label_store(folder: Path, *, job_id: str) -> None:
+    """Write down which job the store belongs to."""
+    whole = folder / f".{_LABEL}.{uuid.uuid4().hex}"
+    whole.write_text(json.dumps({"format": _FORMAT, "job": job_id}) + "\n", encoding="utf-8")
+    whole.replace(folder / _LABEL)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.sqlite3"))
+
+
+def _look(file: Path) -> tuple[int, set[str]]:
+    """How many partitions the store has, and the ids of the flows whose state this one holds."""
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            (count,) = db.execute("SELECT part_count FROM parts").fetchone()
+            steps = db.execute("SELECT DISTINCT step_id FROM snaps").fetchall()
+    except (sqlite3.Error, TypeError) as exc:
+        raise ConfigError(
+            f"recovery folder {file.parent}: {file.name} cannot be read as a recovery partition ({exc}); restore it "
+            "from a copy, or name a new folder, which reads a snapshot again"
+        ) from exc
+    return count, {step.partition(".")[0] for (step,) in steps}
+
+
+def _labelled(folder: Path) -> str | None:
+    try:
+        label = json.loads((folder / _LABEL).read_text(encoding="utf-8"))
+        if label["format"] != _FORMAT:
+            raise ConfigError(
+                f"recovery folder {folder}: its format is {label['format']}, this version reads {_FORMAT}; use the "
+                "version that wrote it, or name a new folder, which reads a snapshot again"
+            )
+        return str(label["job"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise ConfigError(f"recovery folder {folder}: {_LABEL} cannot be read ({exc}); restore or delete it") from exc

@@ -1,0 +1,131 @@
+"""The live job: changes in, joined records out.
+
+`python -m bytewax.run flows.watch:flow -r RECOVERY` runs it against the servers of the settings; `dbwatch run` does the
+same and makes the recovery store. `build` makes the dataflow from any source and sink.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import bytewax.operators as op
+import structlog
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+from connectors.mongo_checks import check_mongo
+
+from connectors import logs
+from connectors.changes import Change
+from connectors.ending import Ending
+from connectors.errors import DBWatchError
+from connectors.mongo import MongoChangeSource
+from connectors.mongo_client import connect as connect_mongo
+from connectors.mongo_client import read_position
+from connectors.records import Record, shard_of
+from connectors.redis_client import connect as connect_redis
+from connectors.redis_streams import RedisStreamSink, SinkEvents, check_redis
+from connectors.settings import Settings
+from flows.denormalize import denormalize
+from flows.gate import RedisGate
+from flows.health import Health
+from flows.job import Job, begin
+from flows.join.plan import Plan
+from flows.launch import Launch
+from flows.process import end_on_signals, finish_at_exit, report
+from flows.pulse import Pulse, at_now, now_ms
+from flows.rates import Meter
+from flows.recovery import open_store
+from flows.views import Views, parse_views
+
+log = structlog.get_logger()
+
+FLOW_ID = "watch"
+
+
+def build(views: Views, source: Source[Change], sink: Sink[Any], *, shards: int = 1) -> Dataflow:
+    """The dataflow from a source of changes to a sink of `(shard, record)`, joined as the views say.
+
+    The names of its steps are the names that state is kept under: changing one loses the state.
+    """
+    flow = Dataflow(FLOW_ID)
+    changes = op.input("changes", flow, source)
+    records = denormalize("join", changes, Plan(views))
+    op.output("feed", op.map("shard", records, lambda record: _sharded(record, shards)), sink)
+    return flow
+
+
+def _sharded(record: Record, shards: int) -> tuple[str, Record]:
+    return str(shard_of(record.view, record.key, shards)), record
+
+
+def flow() -> Dataflow:
+    """The live job, its servers and its recovery store checked; what is wrong is one line on stderr and the exit
+    status.
+    """
+    logs.configure()
+    ending = Ending()
+    end_on_signals(ending)
+    try:
+        run = prepare(Settings.load(), Launch.of_engine(), ending)
+    except DBWatchError as exc:
+        report(exc)
+        raise SystemExit(exc.exit_status) from None
+    finish_at_exit(ending, run.pulse)
+    return run.dataflow
+
+
+class Run(NamedTuple):
+    """A job that is ready to be executed, and its pulse, which is to be stopped after it."""
+
+    dataflow: Dataflow
+    pulse: Pulse
+
+
+def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
+    """Check the servers and the recovery store, begin the job, and build its dataflow. Raises `DBWatchError`."""
+    views = parse_views(settings.config(), file=str(settings.config_path))
+    store = None if launch.recovery is None else open_store(launch.recovery, flow_id=FLOW_ID)
+    if store is None:
+        log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
+    check_mongo(settings.mongo_uri, settings.mongo_db, views.collections)
+    check_redis(settings.redis_url, settings.keys)
+    client = connect_redis(settings.redis_url)
+
+    def position() -> str:
+        with connect_mongo(settings.mongo_uri) as mongo:
+            return read_position(mongo, settings.mongo_db, views.collections)
+
+    job = begin(client, settings, launch, store, position)
+    health, meter = Health(started_ms=now_ms()), Meter()
+    pulse = Pulse(client, settings.keys, process=launch.process, meter=meter, health=health)
+    pulse.start()
+    needs_gate = launch.is_parallel or settings.mongo_partitions > 1
+    gate = RedisGate(client, settings.keys.job, job.run_id, settings.mongo_partitions) if needs_gate else None
+    source = MongoChangeSource(
+        uri=settings.mongo_uri,
+        database=settings.mongo_db,
+        shapes=views.shapes,
+        snapshot_first=views.looked_up,
+        snapshot_position=job.snapshot_position,
+        partitions=settings.mongo_partitions,
+        gate=gate,
+        ending=ending,
+        on_progress=at_now(health.on_progress),
+    )
+    sink = _sink(settings, job, ending, meter, health)
+    return Run(build(views, source, sink, shards=settings.stream_shards), pulse)
+
+
+def _sink(settings: Settings, job: Job, ending: Ending, meter: Meter, health: Health) -> RedisStreamSink:
+    return RedisStreamSink(
+        url=settings.redis_url,
+        keys=settings.keys,
+        maxlen=settings.stream_maxlen,
+        first_marks=job.first_marks,
+        ending=ending,
+        events=SinkEvents(
+            on_written=lambda written: meter.add(written.records, written.at_ms, written.skipped),
+            on_held=at_now(health.on_held),
+        ),
+    )
