@@ -13,7 +13,7 @@ DEFAULT_FOLDER = Path(".dbwatch")
 _FOREVER_S = 3600.0
 
 
-@click.command()
+@click.command("up")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -23,7 +23,7 @@ _FOREVER_S = 3600.0
 )
 @click.option("--mongo-port", type=click.IntRange(0, 65535), default=27017, show_default=True, help="Taken when free.")
 @click.option("--redis-port", type=click.IntRange(0, 65535), default=6379, show_default=True, help="Taken when free.")
-def up(*, folder: Path, mongo_port: int, redis_port: int) -> None:
+def command(*, folder: Path, mongo_port: int, redis_port: int) -> None:
     """Start MongoDB (a replica set of one) and Valkey on this machine, and stop them on Ctrl-C.
 
     They listen on 127.0.0.1 only; the data stays in the folder. When they run already, their addresses are printed and
