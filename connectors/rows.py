@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import orjson
 from bson import json_util
@@ -29,6 +29,7 @@ from bson.timestamp import Timestamp
 from connectors.errors import BadRecord
 
 Row = Mapping[str, Any]
+"""A row, or a sub-document of one, as it is decoded."""
 
 _ORJSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _MS_PER_DAY = 86_400_000
@@ -72,7 +73,7 @@ def _plain(value: Any) -> Any:
         case Regex():
             return {"pattern": value.pattern, "flags": value.flags}
         case DBRef():
-            return dict(value.as_doc())
+            return cast("Row", value.as_doc())
         case MinKey():
             return {"$minKey": 1}
         case MaxKey():
@@ -140,9 +141,9 @@ def _comparable(value: Any) -> Any:
         return Int64(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_INT:
         return Int64(int(value))
-    if isinstance(value, Mapping):
+    if _is_row(value):
         return {k: _comparable(v) for k, v in value.items()}
-    if isinstance(value, list):
+    if _is_array(value):
         return [_comparable(v) for v in value]
     return value
 
@@ -157,14 +158,16 @@ def ref_of_key(key: str) -> str:
 def at(row: Any, path: str) -> Any:
     """The value at a dotted path through sub-documents, None when there is none."""
     for step in path.split("."):
-        if not isinstance(row, Mapping) or step not in row:
+        if not _is_row(row) or step not in row:
             return None
         row = row[step]
     return row
 
 
 def shaped(row: Row, mask: Sequence[str], fields: Sequence[str] | None) -> Row:
-    """The row with only `fields` (None: all) and without what is masked; paths reach through arrays of sub-documents."""
+    """The row with only `fields` (None: all) and without what is masked; paths reach through arrays of
+    sub-documents.
+    """
     kept = row if fields is None else project(row, fields)
     return without(kept, mask) if mask else kept
 
@@ -191,15 +194,23 @@ def changed_paths(before: Any, after: Any) -> list[str]:
 
 def leaf_paths(value: Any, path: str) -> Iterator[str]:
     """The leaves at and below `path`. An array, an empty sub-document and a plain value are leaves."""
-    if isinstance(value, Mapping) and value:
+    if _is_row(value) and value:
         for name, item in value.items():
             yield from leaf_paths(item, f"{path}.{name}" if path else name)
     else:
         yield path
 
 
+def _is_row(value: Any) -> TypeGuard[Row]:
+    return isinstance(value, Mapping)
+
+
+def _is_array(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping) and (path == "" or (before and after)):
+    if _is_row(before) and _is_row(after) and (path == "" or (before and after)):
         for name in (*after, *(n for n in before if n not in after)):
             below = f"{path}.{name}" if path else name
             if name not in before:
@@ -208,9 +219,9 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
                 yield from leaf_paths(before[name], below)
             else:
                 yield from _changed(before[name], after[name], below)
-    elif isinstance(after, Mapping) and after:
+    elif _is_row(after) and after:
         yield from leaf_paths(after, path)
-    elif isinstance(before, Mapping) and before:
+    elif _is_row(before) and before:
         yield from leaf_paths(before, path)
     elif type(before) is not type(after) or before != after:
         yield path
@@ -238,10 +249,10 @@ def _project(value: Any, tree: dict[str, Any]) -> dict[str, Any]:
             item = value[name]
             if not below:
                 out[name] = item
-            elif isinstance(item, Mapping):
+            elif _is_row(item):
                 out[name] = _project(item, below)
-            elif isinstance(item, list):
-                out[name] = [_project(i, below) for i in item if isinstance(i, Mapping)]
+            elif _is_array(item):
+                out[name] = [_project(i, below) for i in item if _is_row(i)]
     return out
 
 
@@ -257,8 +268,8 @@ def _without(value: Row, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_below(item: Any, tree: dict[str, Any]) -> Any:
-    if isinstance(item, Mapping):
+    if _is_row(item):
         return _without(item, tree)
-    if isinstance(item, list):
+    if _is_array(item):
         return [_without_below(i, tree) for i in item]
     return item

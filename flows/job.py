@@ -57,8 +57,8 @@ def begin(
     elif store is not None and store.has_state:
         raise StreamLost(
             f"recovery folder {store.folder}: it holds the state of a job that {settings.keys.job} in Redis does not "
-            "know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job, or name a "
-            "new recovery folder, which reads a snapshot again"
+            "know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job, or name "
+            "a new recovery folder, which reads a snapshot again"
         )
     else:
         job = _new(client, settings, read_position)

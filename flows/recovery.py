@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from bytewax.recovery import init_db_dir
+from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariableType]
 
 from connectors.errors import ConfigError
 

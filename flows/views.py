@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 from connectors.changes import Shape
 from connectors.errors import ConfigError
@@ -15,6 +15,14 @@ from connectors.rows import covers
 _FILE_KEYS = ("views",)
 _VIEW_KEYS = ("collection", "mask", "fields", "lookups")
 _LOOKUP_KEYS = ("collection", "local", "foreign", "fields", "mask")
+_KINDS: Mapping[type, str] = {
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +196,17 @@ def _paths(table: Mapping[str, Any], key: str, file: str, where: str) -> tuple[s
     if key not in table:
         return None
     value: Any = table[key]
-    if not isinstance(value, list) or not value or not all(isinstance(v, str) and _is_path(v) for v in _items(value)):
+    if not _is_list_of_paths(value):
         raise ConfigError(
             f'{file}: [{where}] {key}: expected a list of field paths such as ["name", "imdb.rating"], '
             f"found {_kind(value)}"
         )
-    return tuple(dict.fromkeys(_items(value)))
+    return tuple(dict.fromkeys(value))
 
 
-def _items(value: Iterable[Any]) -> list[Any]:
-    return list(value)
+def _is_list_of_paths(value: Any) -> TypeGuard[list[str]]:
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return bool(items) and all(isinstance(item, str) and _is_path(item) for item in items)
 
 
 def _is_path(text: str) -> bool:
@@ -213,12 +222,4 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _kind(value: object) -> str:
-    kinds: dict[type, str] = {
-        bool: "a truth value",
-        int: "a number",
-        float: "a number",
-        str: "text",
-        list: "a list",
-        dict: "a table",
-    }
-    return f"{kinds.get(type(value), type(value).__name__)} ({str(value)[:40]!r})"
+    return f"{_KINDS.get(type(value), type(value).__name__)} ({str(value)[:40]!r})"

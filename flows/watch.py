@@ -13,18 +13,18 @@ import structlog
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
-from connectors.mongo_checks import check_mongo
 
 from connectors import logs
 from connectors.changes import Change
 from connectors.ending import Ending
 from connectors.errors import DBWatchError
 from connectors.mongo import MongoChangeSource
+from connectors.mongo_checks import check as check_mongo
 from connectors.mongo_client import connect as connect_mongo
 from connectors.mongo_client import read_position
 from connectors.records import Record, shard_of
 from connectors.redis_client import connect as connect_redis
-from connectors.redis_streams import RedisStreamSink, SinkEvents, check_redis
+from connectors.redis_streams import RedisStreamSink, SinkEvents, Written, check_redis
 from connectors.settings import Settings
 from flows.denormalize import denormalize
 from flows.gate import RedisGate
@@ -88,7 +88,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     store = None if launch.recovery is None else open_store(launch.recovery, flow_id=FLOW_ID)
     if store is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
-    check_mongo(settings.mongo_uri, settings.mongo_db, views.collections)
+    check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections)
     check_redis(settings.redis_url, settings.keys)
     client = connect_redis(settings.redis_url)
 
@@ -118,14 +118,14 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
 
 
 def _sink(settings: Settings, job: Job, ending: Ending, meter: Meter, health: Health) -> RedisStreamSink:
+    def counted(written: Written) -> None:
+        meter.add(written.records, written.at_ms, written.skipped)
+
     return RedisStreamSink(
         url=settings.redis_url,
         keys=settings.keys,
         maxlen=settings.stream_maxlen,
         first_marks=job.first_marks,
         ending=ending,
-        events=SinkEvents(
-            on_written=lambda written: meter.add(written.records, written.at_ms, written.skipped),
-            on_held=at_now(health.on_held),
-        ),
+        events=SinkEvents(on_written=counted, on_held=at_now(health.on_held)),
     )

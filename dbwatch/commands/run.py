@@ -65,7 +65,7 @@ def command(
     """
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from bytewax.recovery import RecoveryConfig
-    from bytewax.run import cli_main
+    from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
     from flows.launch import Launch
     from flows.process import end_on_signals, finish

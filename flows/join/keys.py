@@ -76,9 +76,10 @@ def _row(view: ViewPlan, plan: Plan, state: KeysState, change: RowChange) -> tup
 
 def next_stop(plan: Plan, view: ViewPlan, version: Version) -> Routed:
     """Where a version goes that has its first answers: to its next foreign key or, when it has all, to its row."""
-    if version.refs is not None:
+    refs = version.refs
+    if refs is not None:
         for lookup in view.lookups[len(version.answers) :]:
-            fk = version.refs[lookup.slot]
+            fk = refs[lookup.slot]
             if fk is not None:
                 return lookup.value_key(fk), (lookup.stage, version)
             version = version._replace(answers=(*version.answers, NO_REFERENCE))

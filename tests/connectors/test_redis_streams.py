@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Generator
+from typing import cast
 
 import pytest
 from redis import Redis
 
 from connectors.ending import Ending
-from connectors.errors import ConfigError, DBWatchError, StreamLost
+from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
 from connectors.records import LookupVersion, Record, Versions
 from connectors.redis_client import connect
 from connectors.redis_streams import RedisStreamPartition, RedisStreamSink, SinkEvents, Written, check_redis
@@ -47,7 +48,12 @@ def partition(url: str, prefix: str, mark: str = KEYS_AT_START, *, maxlen: int =
 
 
 def entries(client: Redis, prefix: str) -> list[Record]:
-    return [Record.from_fields(fields) for _, fields in client.xrange(f"{prefix}:changes")]
+    return [Record.from_fields(fields) for fields in written_fields(client, prefix)]
+
+
+def written_fields(client: Redis, prefix: str) -> list[dict[str, str]]:
+    found = cast("list[tuple[str, dict[str, str]]]", client.xrange(f"{prefix}:changes"))
+    return [fields for _, fields in found]
 
 
 def test_records_are_written_in_order_with_the_fields_of_the_contract(
@@ -56,8 +62,7 @@ def test_records_are_written_in_order_with_the_fields_of_the_contract(
     written = [record("a", 1, op="c"), record("b", 2, op="r"), record("a", 3, text="é😀")]
     partition(redis_url, prefix).write_batch(written)
     assert entries(client, prefix) == written
-    [(_, first), *_] = client.xrange(f"{prefix}:changes")
-    assert first == {
+    assert written_fields(client, prefix)[0] == {
         "schema": "1",
         "view": "comments",
         "op": "c",
@@ -184,8 +189,6 @@ def test_a_batch_whose_reply_was_lost_is_not_written_twice(
 
 
 def raise_timeout() -> None:
-    from connectors.errors import TransientError
-
     raise TransientError("the reply was lost")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.once import Tail
-from connectors.records import Record
+from connectors.records import Record, Versions
 from flows.join import values
 from flows.join.messages import Candidate, Routed
 from flows.join.plan import Plan
@@ -97,7 +97,10 @@ def test_a_mark_that_always_moves_would_be_noticed(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_row_version_written_twice_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "following", lambda record, _standing, _after: record)
+    def as_it_came(record: Record, _standing: Versions, _after: str | None) -> Record:
+        return record
+
+    monkeypatch.setattr(network, "following", as_it_came)
     assert broken(300) > 0
 
 
