@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
         case Timestamp():
             return {"t": value.time, "i": value.inc}
         case Regex():
-            return {"pattern": value.pattern, "flags": value.flags}
+            return {"pattern": str(cast("Regex[str]", value).pattern), "flags": value.flags}
         case DBRef():
             return cast("Row", value.as_doc())
         case MinKey():
