@@ -59,8 +59,11 @@ def connect(uri: str, *, server_selection_timeout_ms: int = 5000) -> Client:
     options: dict[str, Any] = {"serverSelectionTimeoutMS": server_selection_timeout_ms, "appname": "dbwatch"}
     if "sockettimeoutms" not in uri.lower():
         options["socketTimeoutMS"] = 60_000
-    with translated("MONGO_URI"):
+    try:
         return MongoClient(uri, document_class=RawBSONDocument, server_selector=_first_of, **options)
+    except (PyMongoError, ValueError, TypeError, OSError) as exc:
+        text = str(exc).splitlines()[0][:300]
+        raise ConfigError(f"MONGO_URI: {text}; expected an address as mongodb://HOST:27017/?replicaSet=rs0") from exc
 
 
 def decoded(raw: RawBSONDocument) -> dict[str, Any]:

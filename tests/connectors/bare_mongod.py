@@ -1,0 +1,41 @@
+"""A `mongod` as it comes: a standalone server, or a member of a set that nobody has initiated."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from dbwatch import binaries
+from tests.conftest import wait_until
+
+
+@contextmanager
+def bare_mongod(folder: Path, *arguments: str) -> Generator[int]:
+    """Start it with its data in `folder`, give its port, stop it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    place = ["--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([str(binaries.mongod()), *place, *arguments], stdout=log)
+    try:
+        with MongoClient[dict[str, Any]](port=port, directConnection=True, serverSelectionTimeoutMS=20_000) as client:
+            client.admin.command("hello")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def initiate(port: int) -> str:
+    """Make it a replica set of one; gives its address once it is primary."""
+    with MongoClient[dict[str, Any]](port=port, directConnection=True) as client:
+        client.admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]})
+        wait_until(lambda: client.admin.command("hello")["isWritablePrimary"])
+    return f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"

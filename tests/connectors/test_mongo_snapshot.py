@@ -1,0 +1,146 @@
+"""The snapshot on a real server: one time, any `_id`, resumable, and what happens when the time is gone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import bson
+import pytest
+from bson import Binary, Decimal128, Int64, ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from connectors.changes import Shape
+from connectors.errors import BadRecord, ConfigError, TransientError
+from connectors.mongo_client import Client, connect, read_position
+from connectors.mongo_snapshot import read_snapshot
+from connectors.mongo_state import Item, Plan, SourceState
+from connectors.rows import key_text
+from tests.connectors.mongo_driving import Document, Driven
+
+MIXED_IDS: list[Any] = [
+    None,
+    *(1, 2.5, Int64(7), Decimal128("3.3"), -4, 10**15),
+    *("a", "ab", "", "ä", {"x": 1, "y": "b"}, {"x": 1}, {}),
+    *(b"bin", Binary(b"x", 4), ObjectId(), True, False, datetime(2020, 1, 2), datetime(1960, 1, 1)),
+]
+
+
+@pytest.fixture
+def db(mongo: MongoClient[Document], mongo_db: str) -> Database[Document]:
+    return mongo[mongo_db]
+
+
+@pytest.fixture
+def client(mongo_uri: str) -> Client:
+    return connect(mongo_uri)
+
+
+def plan(db: Database[Document], *collections: str, max_batch: int = 4) -> Plan:
+    shapes = {name: Shape() for name in collections}
+    return Plan(database=db.name, shapes=shapes, collections=collections, max_batch=max_batch)
+
+
+def test_ids_of_every_type_are_read_once_however_often_it_is_broken_off(mongo_uri: str, db: Database[Document]) -> None:
+    db.things.insert_many([{"_id": value} for value in MIXED_IDS])
+    with connect(mongo_uri) as client:
+        state = SourceState.at_start(read_position(client, db.name, ["things"]), 1)
+        keys: list[str] = []
+        for max_batch in (1, 2, 3) * len(MIXED_IDS):
+            first = next(iter(read_snapshot(client, plan(db, "things", max_batch=max_batch), state)), None)
+            if first is None:
+                break
+            state = first.state
+            keys += [change.key for change in first.changes]
+    assert keys == [key_text(document["_id"]) for document in db.things.find().sort("_id", 1)]
+    assert len(keys) == len(MIXED_IDS)
+
+
+def test_every_collection_is_as_it_was_at_the_position(mongo_uri: str, db: Database[Document]) -> None:
+    db.films.insert_many([{"_id": i, "n": 0} for i in range(10)])
+    db.people.insert_many([{"_id": i} for i in range(10)])
+    with connect(mongo_uri) as client:
+        position = read_position(client, db.name, ["films", "people"])
+        db.films.update_many({}, {"$set": {"n": 1}})
+        db.people.delete_many({})
+        items = list(read_snapshot(client, plan(db, "films", "people"), SourceState.at_start(position, 1)))
+    changes = [change for item in items for change in item.changes]
+    assert [c.collection for c in changes] == ["films"] * 10 + ["people"] * 10
+    assert {c.after for c in changes[:10]} == {f'{{"_id":{i},"n":0}}' for i in range(10)}
+    assert {c.position for c in changes} == {position}
+    assert items[-1].state.done == ("films", "people")
+
+
+def test_empty_and_missing_collections_have_no_rows(mongo_uri: str, db: Database[Document]) -> None:
+    db.create_collection("films")
+    with connect(mongo_uri) as client:
+        position = read_position(client, db.name, ["missing", "films"])
+        items = list(read_snapshot(client, plan(db, "films", "missing"), SourceState.at_start(position, 1)))
+        assert len(read_position(client, db.name, ["missing"])) == 16
+    assert [item.changes for item in items] == [(), ()]
+    assert items[-1].state.done == ("films", "missing")
+
+
+def test_progress_counts_rows_against_what_is_expected(mongo_uri: str, db: Database[Document]) -> None:
+    db.films.insert_many([{"_id": i} for i in range(10)])
+    with Driven(mongo_uri, db.name, ["films"], max_batch=4) as job:
+        job.until_tail()
+    snapshot = [p for p in job.progress if p.phase == "snapshot"]
+    assert [(p.collection, p.read, p.expected) for p in snapshot] == [("films", n, 10) for n in (4, 8, 10, 10)]
+
+
+def test_a_time_that_the_server_no_longer_keeps_is_told_with_the_setting(
+    mongo_uri: str, db: Database[Document]
+) -> None:
+    db.films.insert_one({"_id": 1})
+    with Driven(mongo_uri, db.name, ["films"], position="5f00000000000001") as job:
+        job.until_end()
+    text = str(job.ending.error)
+    assert isinstance(job.ending.error, ConfigError)
+    assert "minSnapshotHistoryWindowInSeconds" in text
+    assert "2020-07-04T04:05:20Z" in text
+    assert "empty the recovery folder" in text
+
+
+def test_a_document_that_is_no_text_ends_the_job_after_those_before_it(mongo_uri: str, db: Database[Document]) -> None:
+    db.films.insert_many([{"_id": i} for i in range(3)])
+    insert_not_utf8(db, "films", 3)
+    db.films.insert_one({"_id": 4})
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_end()
+        assert [c.key for c in job.all] == [key_text(i) for i in range(3)]
+    assert isinstance(job.ending.error, BadRecord)
+    assert f"snapshot of {db.name}.films: a document of" in str(job.ending.error)
+
+
+def test_reading_goes_on_after_the_last_item_when_the_connection_breaks(
+    client: Client, db: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.films.insert_many([{"_id": i} for i in range(10)])
+    state = SourceState.at_start(read_position(client, db.name, ["films"]), 1)
+    with client:
+        reading = read_snapshot(client, plan(db, "films"), state)
+        item: Item = next(reading)
+        kill_cursors(db)
+        with pytest.raises(TransientError):
+            list(reading)
+        rest = list(read_snapshot(client, plan(db, "films"), item.state))
+    assert [c.key for it in rest for c in it.changes] == [key_text(i) for i in range(4, 10)]
+
+
+def insert_not_utf8(db: Database[Document], collection: str, key: int) -> None:
+    """A document with a string that is not UTF-8: servers take it, as older drivers wrote them."""
+
+    raw = bson.encode({"_id": key, "title": "~~"}).replace(b"~~", b"\xff\xfe")
+    db[collection].insert_one(RawBSONDocument(raw))  # pyright: ignore[reportArgumentType]
+
+
+def kill_cursors(db: Database[Document]) -> None:
+    open_cursors: list[Any] = [
+        operation["cursor"]["cursorId"]
+        for operation in db.client.admin.aggregate([{"$currentOp": {"idleCursors": True}}])
+        if operation.get("type") == "idleCursor" and operation["ns"].startswith(db.name + ".")
+    ]
+    db.command("killCursors", "films", cursors=open_cursors)

@@ -1,0 +1,235 @@
+"""The tail on a real server: order, rows without images, removals, and what cannot be gone on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import bson
+import orjson
+import pytest
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from connectors.errors import BadRecord, ConfigError, HistoryLost
+from connectors.mongo_events import position_time
+from connectors.mongo_state import SourceState
+from connectors.rows import key_text
+from tests.conftest import wait_until
+from tests.connectors.bare_mongod import bare_mongod, initiate
+from tests.connectors.mongo_driving import Document, Driven, rows_held, rows_in, with_images
+
+
+@pytest.fixture
+def db(mongo: MongoClient[Document], mongo_db: str) -> Database[Document]:
+    return mongo[mongo_db]
+
+
+@pytest.fixture(scope="module")
+def short_oplog(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, SourceState]]:
+    """A server that has forgotten what came after a state, and that state."""
+    arguments = ("--oplogSize", "1", "--syncdelay", "1", "--setParameter", "minSnapshotHistoryWindowInSeconds=0")
+    with bare_mongod(tmp_path_factory.mktemp("short"), "--replSet", "rs0", *arguments) as port:
+        uri = initiate(port)
+        with MongoClient[Document](uri) as client:
+            client.shop.films.insert_one({"_id": 1})
+            with Driven(uri, "shop", ["films"]) as job:
+                job.until_tail()
+                client.shop.films.insert_one({"_id": 2})
+                job.until_count(2)
+                state = job.snapshots()["tail-0"]
+
+            def forgotten() -> bool:
+                client.shop.filler.insert_many([{"text": "x" * 100_000} for _ in range(10)])
+                oldest = client.local["oplog.rs"].find_one()
+                return oldest is not None and oldest["ts"] > position_time(state.position)
+
+            wait_until(forgotten, 30, what="the oplog forgets")
+        yield uri, state
+
+
+def test_the_operations_of_a_transaction_keep_their_order(mongo_uri: str, db: Database[Document]) -> None:
+    with_images(db, "films", "people")
+    with Driven(mongo_uri, db.name, ["films", "people"], max_batch=50) as job:
+        job.until_tail()
+        with db.client.start_session() as session, session.start_transaction():
+            for i in range(200):
+                db.films.update_one({"_id": i % 3}, {"$set": {"n": i}}, upsert=True, session=session)
+                db.people.insert_one({"_id": i}, session=session)
+        changes = job.until_count(400)
+    positions = [change.position for change in changes]
+    assert positions == sorted(set(positions))
+    assert len({position[:16] for position in positions}) == 1
+    assert [p[16:] for p in positions[:2]] == ["", ".00000001"]
+    assert positions[-1].endswith(f".{399:08x}")
+    assert [orjson.loads(c.after or "").get("n") for c in changes if c.collection == "films"] == list(range(200))
+
+
+def test_a_transaction_is_the_same_when_it_is_read_again_from_its_middle(
+    mongo_uri: str, db: Database[Document]
+) -> None:
+    with_images(db, "films")
+    with Driven(mongo_uri, db.name, ["films"], max_batch=3) as job:
+        job.until_tail()
+        with db.client.start_session() as session, session.start_transaction():
+            for i in range(10):
+                db.films.insert_one({"_id": i}, session=session)
+        job.until_count(3)
+        states = job.snapshots()
+        rest = job.until_count(10)[3:]
+    again = Driven(mongo_uri, db.name, ["films"], position=job.position)
+    again.resume(states)
+    assert again.until_count(7) == rest
+    again.kill()
+
+
+def test_rows_without_a_post_image_are_looked_up(mongo_uri: str, db: Database[Document]) -> None:
+    with_images(db, "imaged")
+    for name in ("imaged", "plain"):
+        db[name].insert_many([{"_id": i, "n": 0} for i in range(20)])
+    with Driven(mongo_uri, db.name, ["imaged", "plain"]) as job:
+        job.until_tail()
+        for i in range(20):
+            for name in ("imaged", "plain"):
+                db[name].update_one({"_id": i}, {"$inc": {"n": 1}})
+        job.until_count(80)
+        assert rows_held(job.all) == rows_in(db, "imaged", "plain")
+        db.plain.delete_many({})
+        job.until_count(100)
+    updates = [change for change in job.all if change.op == "u"]
+    assert {c.named for c in updates} == {("n",)}
+    assert {c.before is None for c in updates if c.collection == "plain"} == {True}
+    assert {c.before is None for c in updates if c.collection == "imaged"} == {False}
+
+
+def test_images_may_be_switched_on_and_off_while_it_runs(mongo_uri: str, db: Database[Document]) -> None:
+    db.films.insert_one({"_id": 1, "n": 0})
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        for enabled in (False, True, False, True):
+            db.command("collMod", "films", changeStreamPreAndPostImages={"enabled": enabled})
+            count = len(job.all) + 1
+            db.films.update_one({"_id": 1}, {"$inc": {"n": 1}})
+            assert (job.until_count(count)[-1].before is None) is not enabled
+    assert [orjson.loads(c.after or "")["n"] for c in job.all] == [0, 1, 2, 3, 4]
+
+
+def test_an_update_whose_row_is_gone_is_followed_by_its_delete(mongo_uri: str, db: Database[Document]) -> None:
+    db.create_collection("films")
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        states = job.snapshots()
+    db.films.insert_one({"_id": 1, "n": 0})
+    db.films.update_one({"_id": 1}, {"$set": {"n": 1}})
+    db.films.delete_one({"_id": 1})
+    later = Driven(mongo_uri, db.name, ["films"], position=job.position)
+    later.resume(states)
+    _, updated, deleted = later.until_count(3)
+    later.kill()
+    assert (updated.op, updated.after, updated.named) == ("u", None, ("n",))
+    assert deleted.op == "d"
+
+
+def _drop(db: Database[Document]) -> None:
+    db.films.drop()
+
+
+def _rename(db: Database[Document]) -> None:
+    db.films.rename("movies")
+
+
+def _rename_onto(db: Database[Document]) -> None:
+    db.scratch.rename("films", dropTarget=True)
+
+
+def _drop_database(db: Database[Document]) -> None:
+    db.client.drop_database(db.name)
+
+
+@pytest.mark.parametrize(
+    ("remove", "told"),
+    [
+        (_drop, "collection films was dropped at 20"),
+        (_rename, "collection films was renamed to movies at 20"),
+        (_rename_onto, "collection scratch was renamed to films, whose rows it replaced"),
+        (_drop_database, "was dropped at 20"),
+    ],
+)
+def test_a_removed_collection_ends_the_job_after_what_came_before(
+    mongo_uri: str, db: Database[Document], remove: Callable[[Database[Document]], None], told: str
+) -> None:
+    db.films.insert_one({"_id": 1})
+    db.scratch.insert_one({"_id": 1})
+    with Driven(mongo_uri, db.name, ["films"], partitions=2) as job:
+        job.until_tail()
+        db.films.insert_one({"_id": 2})
+        job.until_count(2)
+        remove(db)
+        job.until_end()
+        states = job.snapshots()
+    assert isinstance(job.ending.error, ConfigError)
+    assert told in str(job.ending.error)
+    assert "empty the recovery folder" in str(job.ending.error)
+    again = Driven(mongo_uri, db.name, ["films"], position=job.position, partitions=2)
+    again.resume(states)
+    again.until_end()
+    again.kill()
+    assert told in str(again.ending.error), "the position must not move past it"
+
+
+def test_other_collections_may_come_and_go(mongo_uri: str, db: Database[Document]) -> None:
+    db.films.insert_one({"_id": 1})
+    db.scratch.insert_one({"_id": 1})
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        db.scratch.rename("scratched")
+        db.scratched.drop()
+        db.films.insert_one({"_id": 2})
+        job.until_count(2)
+    assert job.ending.error is None
+
+
+@pytest.mark.parametrize("before_the_first_token", [False, True])
+def test_a_position_that_the_oplog_no_longer_holds_is_told_with_its_time(
+    short_oplog: tuple[str, SourceState], before_the_first_token: bool
+) -> None:
+    uri, state = short_oplog
+    job = Driven(uri, "shop", ["films"])
+    job.resume({"tail-0": state._replace(token=None) if before_the_first_token else state})
+    job.until_end()
+    job.kill()
+    assert isinstance(job.ending.error, HistoryLost)
+    assert "cannot go on from 20" in str(job.ending.error)
+    assert f"(position {state.position})" in str(job.ending.error)
+    assert "empty the recovery folder" in str(job.ending.error)
+
+
+def test_a_change_too_large_to_send_is_a_bad_record_after_those_before_it(
+    mongo_uri: str, db: Database[Document]
+) -> None:
+    with_images(db, "films")
+    db.films.insert_one({"_id": 1, "text": "x" * 9_000_000})
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        states = job.snapshots()
+    db.films.insert_one({"_id": 2})
+    db.films.update_one({"_id": 1}, {"$set": {"n": 1}})
+    later = Driven(mongo_uri, db.name, ["films"], position=job.position)
+    later.resume(states)
+    later.until_end()
+    later.kill()
+    assert [c.key for c in later.all] == [key_text(2)]
+    assert isinstance(later.ending.error, BadRecord)
+    assert f"(position {later.all[0].position}) is larger than the 16 MB" in str(later.ending.error)
+
+
+def test_an_event_that_is_no_text_ends_the_job_after_those_before_it(mongo_uri: str, db: Database[Document]) -> None:
+    db.create_collection("films")
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        db.films.insert_one({"_id": 1})
+        raw = bson.encode({"_id": 2, "title": "~~"}).replace(b"~~", b"\xff\xfe")
+        db.films.insert_one(RawBSONDocument(raw))  # pyright: ignore[reportArgumentType]
+        job.until_end()
+    assert [c.key for c in job.all] == [key_text(1)]
+    assert isinstance(job.ending.error, BadRecord)
