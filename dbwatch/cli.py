@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 
 # Imported on demand, so that `dbwatch --help` is quick and a command loads only what it needs.
 COMMANDS: Mapping[str, Entry] = {
+    "demo": Entry("dbwatch.commands.demo:command", "Everything at once: servers, films, a story, flow and dashboard"),
     "up": Entry("dbwatch.commands.up:command", "Start MongoDB and Valkey on this machine"),
     "sample": Entry("dbwatch.commands.sample:command", "Fill a database with films, users and comments"),
     "simulate": Entry("dbwatch.commands.simulate:command", "Write to it: a story to watch, or a load at a rate"),

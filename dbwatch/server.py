@@ -87,7 +87,7 @@ class Server(ABC):
         """Whether the process exists; a child that has ended is waited for."""
         if self._process is not None:
             return self._process.poll() is None
-        return self.pid is not None and _exists(self.pid)
+        return self.pid is not None and process_exists(self.pid)
 
     def found(self) -> bool:
         """Whether the process that the state file names answers; if so it is taken up, nothing is ever started."""
@@ -120,7 +120,7 @@ class Server(ABC):
             return False
         self.pid, self.port = state
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while _exists(state.pid) and time.monotonic() < deadline:
+        while process_exists(state.pid) and time.monotonic() < deadline:
             found = self._pid_at(state.port)
             if found == state.pid:
                 return True
@@ -219,7 +219,7 @@ def last_line(path: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def _exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
     """Whether a process runs; one that has ended and waits for its parent to notice does not."""
     if pid <= 0:
         return False

@@ -98,7 +98,7 @@ def run_load(
     duration_s: float | None = None,
     progress: ProgressLine,
 ) -> Summary:
-    """Write at a rate until `ending` is requested or `duration_s` is over; what was due by then and not made is `missed`.
+    """Write at a rate until `ending` is requested or `duration_s` is over; `missed` is what was due then and not made.
 
     Raises PyMongo's errors.
     """
