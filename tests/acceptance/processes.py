@@ -1,0 +1,88 @@
+"""The job as its users start it, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENGINE = (sys.executable, "-m", "bytewax.run", "flows.watch:flow")
+DBWATCH = (sys.executable, "-m", "dbwatch")
+
+VIEWS = """
+[views.movies]
+[views.users]
+mask = ["password"]
+[views.comments]
+[views.comments.lookups.movie]
+collection = "movies"
+local = "movie_id"
+foreign = "_id"
+fields = ["title", "year"]
+[views.comments.lookups.user]
+collection = "users"
+local = "email"
+foreign = "email"
+fields = ["name"]
+"""
+
+
+class Job:
+    """Starts, kills and stops the job; its output is kept in one file. A context manager that leaves nothing running."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], command: Sequence[str]) -> None:
+        self.folder = folder
+        self.log = folder / "job.log"
+        self._command = command
+        config = folder / "dbwatch.toml"
+        if not config.exists():
+            config.write_text(VIEWS, encoding="utf-8")
+        known = {k: v for k, v in os.environ.items() if not k.startswith(("MONGO_", "REDIS_", "DBWATCH_", "BYTEWAX_"))}
+        self._env = {**known, "DBWATCH_CONFIG": str(config), **settings}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._events_before = 0
+
+    def start(self) -> None:
+        self._events_before = self.output().count('"event": "job.')
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._env, stdout=out, stderr=out)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run that was started last has begun its work, and so ends in order when it is asked to."""
+        return self.output().count('"event": "job.') > self._events_before
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """As a crash: nothing is told, nothing is saved."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(timeout=10)
+
+    def stop(self, number: int = signal.SIGTERM, *, timeout_s: float = 30.0) -> int:
+        """Ask it to end; returns the exit status."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=timeout_s)
+
+    def wait(self, timeout_s: float = 30.0) -> int:
+        """Wait until it ends by itself; returns the exit status."""
+        assert self._process is not None
+        return self._process.wait(timeout=timeout_s)
+
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.running:
+            self.kill()
