@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 COMMANDS: Mapping[str, Entry] = {
     "demo": Entry("dbwatch.commands.demo:command", "Everything at once: servers, films, a story, flow and dashboard"),
     "up": Entry("dbwatch.commands.up:command", "Start MongoDB and Valkey on this machine"),
+    "init": Entry("dbwatch.commands.init:command", "Look at your database and write a first dbwatch.toml"),
     "sample": Entry("dbwatch.commands.sample:command", "Fill a database with films, users and comments"),
     "simulate": Entry("dbwatch.commands.simulate:command", "Write to it: a story to watch, or a load at a rate"),
     "run": Entry("dbwatch.commands.run:command", "Watch the database and write the feed until it is stopped"),
