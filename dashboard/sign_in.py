@@ -1,0 +1,208 @@
+"""Sign-in: who a request comes from, the page that asks, and the way out.
+
+Nothing of the feed is served to a request without a session. The session is known by a cookie that scripts cannot read;
+the server keeps only its hash. `visitor_of` tells the page's own code who is there; it goes by what `get_user_async`
+found for this very request, never by what the browser says of itself.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from http import HTTPStatus
+from http.cookies import Morsel
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from tornado.httputil import HTTPServerRequest
+from tornado.web import HTTPError, RequestHandler
+from tornado.websocket import WebSocketHandler
+
+from connectors.accounts import SESSION_LIFETIME_S, Refused, Session
+from connectors.errors import DBWatchError
+from dashboard.people import people
+from dashboard.sockets import Sockets
+
+COOKIE: Final = "dbwatch_session"
+_VISITOR: Final = "dbwatch_visitor"
+_FOLDER = Path(__file__).parent
+_NEXT = re.compile(r"[A-Za-z0-9_~.-]+(/[A-Za-z0-9_~.-]+)*(\?[A-Za-z0-9_~.%&=+,:/-]*)?")
+_PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_FORM_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+async def get_user_async(handler: RequestHandler) -> str | None:
+    """The name of the user a request comes from, None (or a redirect to the sign-in page) when nobody is signed in.
+
+    Bokeh asks this before it serves a page, a script, metadata or a websocket of the application. The cookie is taken
+    out of the request, for Bokeh writes the cookies that it sees into the page.
+    """
+    token = _taken_cookie(handler.request)
+    session = await _known(token)
+    if session is None:
+        if not isinstance(handler, WebSocketHandler):
+            handler.redirect(_path_to_sign_in(handler))
+        return None
+    setattr(handler.request, _VISITOR, session)
+    if isinstance(handler, WebSocketHandler):
+        sockets().add(session.id, handler)
+    else:
+        _harden(handler, _PAGE_POLICY)
+        _ = handler.xsrf_token  # sets the cookie that signing out must prove
+    return session.name
+
+
+def visitor_of(request: object) -> Session | None:
+    """Who a page is made for: the session of the request that asks for it, None when the gate has not let it in."""
+    visitor = getattr(request, _VISITOR, None)
+    return visitor if isinstance(visitor, Session) else None
+
+
+@cache
+def sockets() -> Sockets:
+    """Those of this process."""
+    return Sockets(people().sessions)
+
+
+class LoginHandler(RequestHandler):
+    """The page that asks for name and password. Needs nothing of any other address, and no script."""
+
+    def get_template_path(self) -> str:
+        return str(_FOLDER)
+
+    async def get(self) -> None:
+        if await _known(self.get_cookie(COOKIE)) is not None:
+            self.redirect(_next_of(self))
+        else:
+            self._ask()
+
+    async def post(self) -> None:
+        try:
+            self.check_xsrf_cookie()
+        except HTTPError:
+            self._ask("This form was too old. Please try again.", HTTPStatus.FORBIDDEN)
+            return
+        name = self.get_body_argument("name", "")
+        password = self.get_body_argument("password", "", strip=False)
+        try:
+            result = await people().sign_in(name, password, address=self.request.remote_ip or "")
+        except DBWatchError as exc:
+            raise _unreachable(exc) from exc
+        if isinstance(result, Refused):
+            self._refuse(result, name)
+            return
+        self.set_cookie(
+            COOKIE,
+            result.token,
+            max_age=SESSION_LIFETIME_S,
+            httponly=True,
+            samesite="Lax",
+            secure=self.request.protocol == "https",
+        )
+        self.redirect(_next_of(self))
+
+    def _refuse(self, refused: Refused, name: str) -> None:
+        if refused.retry_after_s is None:
+            self._ask("That name and password do not go together.", HTTPStatus.UNAUTHORIZED, name)
+            return
+        self.set_header("Retry-After", str(refused.retry_after_s))
+        wait = f"{refused.retry_after_s} seconds" if refused.retry_after_s < 120 else "some minutes"
+        self._ask(f"Too many attempts. Please try again in {wait}.", HTTPStatus.TOO_MANY_REQUESTS, name)
+
+    def _ask(self, problem: str = "", status: HTTPStatus = HTTPStatus.OK, name: str = "") -> None:
+        _harden(self, _FORM_POLICY)
+        self.set_status(status)
+        self.render("sign_in.html", problem=problem, name=name[:64], theme=_theme())
+
+
+class LogoutHandler(RequestHandler):
+    """Ends the session, in every tab. Only a POST that proves to come from our page does it."""
+
+    async def post(self) -> None:
+        self.check_xsrf_cookie()
+        token = self.get_cookie(COOKIE)
+        session = await _known(token)
+        if token is not None and session is not None:
+            try:
+                await people().sign_out(token)
+            except DBWatchError as exc:
+                raise _unreachable(exc) from exc
+            sockets().close(session.id)
+        self.clear_cookie(COOKIE)
+        self.redirect("./login")
+
+
+class HealthHandler(RequestHandler):
+    """Whether this server can serve: 200, or 503 while Redis is away. Tells nothing else, and needs no session."""
+
+    async def get(self) -> None:
+        try:
+            await people().session("")
+        except DBWatchError:
+            self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)
+            self.finish({"status": "redis is away"})
+            return
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"status": "ok"})
+
+
+async def _known(token: str | None) -> Session | None:
+    if not token:
+        return None
+    try:
+        return await people().session(token)
+    except DBWatchError as exc:
+        raise _unreachable(exc) from exc
+
+
+def _unreachable(exc: DBWatchError) -> HTTPError:
+    return HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, "%s", exc, reason="DB Watch cannot reach its Redis")
+
+
+def _taken_cookie(request: HTTPServerRequest) -> str | None:
+    """The session's cookie, which afterwards is no longer in the request."""
+    cookies = cast("dict[str, Morsel[str]]", request.cookies)
+    morsel = cookies.pop(COOKIE, None)
+    rest = "; ".join(f"{name}={other.coded_value}" for name, other in cookies.items())
+    if rest:
+        request.headers["Cookie"] = rest
+    else:
+        request.headers.pop("Cookie", None)
+    return None if morsel is None else morsel.value
+
+
+def _path_to_sign_in(handler: RequestHandler) -> str:
+    """Relative, so that it is right behind a proxy that serves us below a path of its own."""
+    application: Any = handler.application
+    path = handler.request.path.removeprefix(application.prefix).lstrip("/")
+    here = path + (f"?{handler.request.query}" if handler.request.query else "")
+    asked = f"?next={quote(here, safe='')}" if _NEXT.fullmatch(here) and "/" not in path else ""
+    return ("../" * path.count("/") or "./") + "login" + asked
+
+
+def _next_of(handler: RequestHandler) -> str:
+    """Where to go after signing in: a page of ours, beside the sign-in page."""
+    wanted = handler.get_query_argument("next", "")
+    return f"./{wanted}" if _NEXT.fullmatch(wanted) and ".." not in wanted else "./"
+
+
+def _harden(handler: RequestHandler, policy: str) -> None:
+    """Headers that keep the page out of frames and caches, and its requests at home."""
+    handler.set_header("Content-Security-Policy", policy)
+    handler.set_header("X-Frame-Options", "DENY")
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.set_header("Referrer-Policy", "same-origin")
+    handler.set_header("Cache-Control", "no-store")
+
+
+@cache
+def _theme() -> str:
+    return (_FOLDER / "theme.css").read_text(encoding="utf-8")
