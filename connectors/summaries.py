@@ -17,6 +17,7 @@ from connectors.rows import covers, loads
 OPS: Mapping[str, str] = {"c": "created", "u": "updated", "d": "deleted", "r": "read"}
 
 _NAMING = ("title", "name", "label", "subject", "text", "email")
+_SAYING = ("title", "subject", "text", "name", "email")  # of a row that refers to others: what it says goes first
 _YEAR = "year"
 _PLAIN_FIELDS = 3
 _MISSING = object()
@@ -94,7 +95,7 @@ def _row(record: Record, text: str | None) -> Mapping[str, Any] | None:
 
 def _naming(row: Mapping[str, Any], lookups: Mapping[str, object], longest: int) -> str:
     """What the row is called, else its first plain fields."""
-    for name in _NAMING:
+    for name in _SAYING if lookups else _NAMING:
         value = row.get(name)
         if isinstance(value, str) and value.strip():
             year = row.get(_YEAR)

@@ -47,7 +47,7 @@ def test_a_row_without_a_name_is_its_first_plain_fields() -> None:
 
 
 def test_a_joined_comment_shows_its_film_and_user() -> None:
-    after = {"text": "Whoa.", "movie": {"title": "The Matrix", "year": 1999}, "user": None}
+    after = {"name": "Neo", "text": "Whoa.", "movie": {"title": "The Matrix", "year": 1999}, "user": None}
     summary = summary_of(record("c", after=after, lookups=("movie", "user")))
     assert summary.row == "Whoa."
     assert summary.joined == (Joined("movie", "The Matrix (1999)"), Joined("user", None))
