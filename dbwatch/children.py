@@ -96,11 +96,18 @@ class Children:
         return next((child for child in self._children if child.exit_status is not None), None)
 
     def stop(self) -> None:
-        """Stop them, the last started first."""
-        while self._children:
-            self._children.pop().stop()
+        """Stop them, the last started first. Whoever interrupts this has them killed."""
+        try:
+            while self._children:
+                self._children[-1].stop()
+                self._children.pop()
+        except BaseException:
+            for child in reversed(self._children):
+                child.stop(timeout_s=0)
+            raise
+        finally:
+            self._lock.close()
         self._pids_path.unlink(missing_ok=True)
-        self._lock.close()
 
     @property
     def _pids_path(self) -> Path:

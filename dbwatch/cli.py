@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -78,8 +76,6 @@ def run(args: Sequence[str]) -> int:
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        return _reader_left()
     except DBWatchError as exc:
         return _report(str(exc), exc, exit_status=exc.exit_status, args=args)
     except Exception as exc:  # the last resort: a bug, or an edge whose errors nobody translated
@@ -102,9 +98,3 @@ def _is_verbose(args: Sequence[str]) -> bool:
 
 def _command_at(args: Sequence[str]) -> int:
     return next((i for i, arg in enumerate(args) if not arg.startswith("-")), len(args))
-
-
-def _reader_left() -> int:
-    """What stdout was piped into has ended, as `head` does; keep the interpreter from complaining of it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

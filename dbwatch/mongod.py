@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 from connectors.errors import ConfigError
 from dbwatch import binaries
@@ -121,10 +121,10 @@ class Mongod(Server):
         while True:
             try:
                 client.admin.command(name, value, **more)
-            except OperationFailure as exc:
-                if exc.code == _ALREADY_INITIALIZED:
+            except (OperationFailure, AutoReconnect) as exc:  # it also drops connections when its state changes
+                if _code(exc) == _ALREADY_INITIALIZED:
                     return
-                if exc.code != _NOT_YET_INITIALIZED or time.monotonic() > deadline:
+                if _code(exc) not in {_NOT_YET_INITIALIZED, None} or time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL_S)
             else:
@@ -146,3 +146,8 @@ class Mongod(Server):
                     if entry.get("s") in _FATAL:
                         return f"{entry['msg']} {json.dumps(entry.get('attr', {}).get('error', ''))}".strip()
         return ""
+
+
+def _code(exc: PyMongoError) -> int | None:
+    """What the server calls its refusal; None when it did not answer."""
+    return exc.code if isinstance(exc, OperationFailure) else None

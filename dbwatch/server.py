@@ -148,7 +148,7 @@ class Server(ABC):
             self._spawn()
             if self._answers_within(_START_TIMEOUT_S):
                 return
-            reason = self._why_it_ended()
+            reason = " ".join(self._why_it_ended().split())
             self.kill()
             if "address already in use" not in reason.lower() or attempt == _TRIES:
                 raise ConfigError(f"{self.name} does not start: {reason} (its log is {self.log_path})")
