@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
@@ -127,12 +126,18 @@ class Settings:
 
 
 def hidden(uri: str) -> str:
-    """An address for logs and messages: without user, password and query."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return "(an address that cannot be read)"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """An address for logs and messages: without user, password and query.
+
+    Nothing of an address is shown when it cannot be told where its password ends.
+    """
+    scheme, found, rest = uri.partition("://")
+    if not found or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return "(an address without ://)"
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    after = rest.removeprefix(host)
+    if "@" in after:
+        return f"{scheme}://(not shown)"
+    return f"{scheme}://{host.rpartition('@')[2]}{re.split(r'[?#]', after, maxsplit=1)[0]}"
 
 
 def _uri(value: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
