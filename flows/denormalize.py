@@ -7,7 +7,7 @@ touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,8 +18,8 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from connectors.changes import Change
 from connectors.records import Record
 from flows.join.messages import Message, Routed
-from flows.join.plan import KEYS, Plan
-from flows.join.stages import Stages
+from flows.join.plan import Plan
+from flows.join.stages import Stage, stages_of
 
 SLICE_PAUSE = timedelta(milliseconds=10)
 """Between two slices of telling the subscribers of one foreign key: the others' turn."""
@@ -38,83 +38,80 @@ tail happens right after a start; an hour of silence in one run is far beyond it
 class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
     """One key of one stage."""
 
-    __slots__ = ("_closed", "_idle_since", "_stage", "_stages", "_state")
+    __slots__ = ("_closed", "_idle_since", "_stage", "_state")
 
-    def __init__(self, stages: Stages, stage: int, resumed: Any | None) -> None:
-        self._stages = stages
+    def __init__(self, stage: Stage, resumed: Any | None) -> None:
         self._stage = stage
-        self._state: Any = stages.empty(stage) if resumed is None else resumed
+        self._state: Any = stage.empty if resumed is None else resumed
         self._closed = resumed is not None
         self._idle_since: datetime | None = None
 
-    def on_batch(self, values: list[tuple[int, Message]]) -> tuple[Iterable[Routed], bool]:
-        out: list[Routed] = []
-        state, apply, stage = self._state, self._stages.apply, self._stage
-        for _, message in values:
-            state, more = apply(stage, state, message)
+    def on_batch(self, values: list[tuple[int, Message]]) -> tuple[list[Routed], bool]:
+        apply = self._stage.apply
+        state, out = apply(self._state, values[0][1])
+        for _, message in values[1:]:
+            state, more = apply(state, message)
             out += more
         self._state = state
         self._closed = False
-        self._idle_since = datetime.now(UTC) if self._stages.is_idle(stage, state) else None
+        self._idle_since = None
         return out, StatefulBatchLogic.RETAIN
 
-    def on_notify(self) -> tuple[Iterable[Routed], bool]:
-        if self._stages.is_due(self._stage, self._state):
-            self._state, out = self._stages.on_timer(self._stage, self._state)
+    def on_notify(self) -> tuple[list[Routed], bool]:
+        if self._stage.is_due(self._state):
+            self._state, out = self._stage.on_timer(self._state)
             return out, StatefulBatchLogic.RETAIN
         # Only after its epoch: within it, what is in flight may still need the state.
-        return (), self._closed and self._stages.is_idle(self._stage, self._state)
+        return [], self._closed and self._stage.is_idle(self._state)
 
-    def on_eof(self) -> tuple[Iterable[Routed], bool]:
-        if not self._stages.is_due(self._stage, self._state):
-            return (), StatefulBatchLogic.RETAIN
-        self._state, out = self._stages.on_timer(self._stage, self._state, all_at_once=True)
+    def on_eof(self) -> tuple[list[Routed], bool]:
+        out: list[Routed] = []
+        while self._stage.is_due(self._state):
+            self._state, more = self._stage.on_timer(self._state)
+            out += more
         return out, StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
-        if self._stages.is_due(self._stage, self._state):
+        if self._stage.is_due(self._state):
             return datetime.now(UTC) + SLICE_PAUSE
-        if not self._stages.is_idle(self._stage, self._state):
+        if not self._stage.is_idle(self._state):
             return None
-        if self._idle_since is None:
-            self._idle_since = datetime.now(UTC)
-        wait = FORGET_COUNT_AFTER if self._stages.counts(self._state) else FORGET_AFTER
-        return max(self._idle_since + wait, datetime.now(UTC) + timedelta(seconds=1))
+        now = datetime.now(UTC)
+        self._idle_since = self._idle_since or now
+        wait = FORGET_COUNT_AFTER if self._stage.counts(self._state) else FORGET_AFTER
+        return max(self._idle_since + wait, now + timedelta(seconds=1))
 
     def snapshot(self) -> Any:
-        self._state = self._stages.close(self._stage, self._state)
+        self._state = self._stage.close(self._state)
         self._closed = True
         return self._state
 
 
 def denormalize(step_id: str, changes: Stream[Change], plan: Plan) -> Stream[Record]:
     """Join every change with the rows it refers to; out come the records of all views."""
-    stages = Stages(plan)
     routed: Stream[Routed] = op.flat_map_batch(f"{step_id}_route", changes, _router(plan))
-    for stage in range(plan.out):
-        routed = _stage(f"{step_id}_{_name(plan, stage)}", routed, stages, stage)
+    for stage in stages_of(plan):
+        routed = _through(f"{step_id}_{stage.name}", routed, stage)
     return op.map(f"{step_id}_record", routed, _record)
 
 
-def _stage(step_id: str, routed: Stream[Routed], stages: Stages, stage: int) -> Stream[Routed]:
-    """One stage: take out the messages for it, pass the others by."""
-    branch = op.branch(f"{step_id}_take", routed, lambda item: item[1][0] == stage)
-    here: KeyedStream[tuple[int, Message]] = branch.trues
-    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(stages, stage, resumed))
+def _through(step_id: str, routed: Stream[Routed], stage: Stage) -> Stream[Routed]:
+    """One stage: take out the messages for it, pass the others by. Whole batches at a time, which costs a call each."""
+    number = stage.number
+
+    def take(items: list[Routed]) -> list[Routed]:
+        return [item for item in items if item[1][0] == number]
+
+    def others(items: list[Routed]) -> list[Routed]:
+        return [item for item in items if item[1][0] != number]
+
+    here: KeyedStream[tuple[int, Message]] = op.flat_map_batch(f"{step_id}_take", routed, take)
+    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(stage, resumed))
     onward = op.flat_map_batch(f"{step_id}_onward", done, _onward)
-    return op.merge(f"{step_id}_merge", onward, branch.falses)
+    return op.merge(f"{step_id}_merge", onward, op.flat_map_batch(f"{step_id}_pass", routed, others))
 
 
-def _name(plan: Plan, stage: int) -> str:
-    """Part of the names under which state is kept: a later version must not change them."""
-    if stage == KEYS:
-        return "keys"
-    if stage == plan.members:
-        return "members"
-    return "rows" if stage == plan.rows else f"values_{stage}"
-
-
-def _router(plan: Plan) -> Any:
+def _router(plan: Plan) -> Callable[[list[Change]], list[Routed]]:
     def route(changes: list[Change]) -> list[Routed]:
         return [routed for change in changes for routed in plan.route(change)]
 

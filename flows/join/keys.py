@@ -82,7 +82,7 @@ def next_stop(plan: Plan, view: ViewPlan, version: Version) -> Routed:
             fk = refs[lookup.slot]
             if fk is not None:
                 return lookup.value_key(fk), (lookup.stage, version)
-            version = version._replace(answers=(*version.answers, NO_REFERENCE))
+            version = version.with_answer(NO_REFERENCE)
     return view.row_key(version.key), (plan.rows, version)
 
 

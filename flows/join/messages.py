@@ -50,6 +50,10 @@ class Version(NamedTuple):
     new: tuple[bool, ...]
     answers: tuple[Answer, ...]
 
+    def with_answer(self, answer: Answer) -> Version:
+        """The version with one more answer; on the hot path, where `_replace` is four times as slow."""
+        return Version(*self[:-1], (*self.answers, answer))
+
 
 class RowChange(NamedTuple):
     """A change of a row of a view with lookups, as it enters the join; fields as in `Version`."""

@@ -37,7 +37,7 @@ def apply(plan: Plan, state: RowState, message: Message) -> tuple[RowState, list
     """Take in a version or an answer; out come the records that this completes, in order."""
     match message:
         case Version():
-            return _settle(plan, plan.views[message.view], state._replace(wait=(*state.wait, message)))
+            return _settle(plan, plan.views[message.view], state, (*state.wait, message))
         case Update():
             return _update(plan, state, message)
         case _:
@@ -55,16 +55,15 @@ def is_idle(state: RowState) -> bool:
     return state.current is None
 
 
-def _settle(plan: Plan, view: ViewPlan, state: RowState) -> tuple[RowState, list[Routed]]:
+def _settle(plan: Plan, view: ViewPlan, state: RowState, wait: tuple[Version, ...]) -> tuple[RowState, list[Routed]]:
+    """Let go of the versions whose turn it is; the others wait."""
     out: list[Routed] = []
-    while True:
-        version = next((v for v in state.wait if v.turn == state.turn + 1), None)
-        if version is None:
-            return state, out
+    while (version := next((v for v in wait if v.turn == state.turn + 1), None)) is not None:
         current, record = _next_version(view, state, version)
         out.append(_out(plan, record))
-        wait = tuple(v for v in state.wait if v is not version)
-        state = state._replace(current=current, turn=version.turn, wait=wait)
+        state = RowState(current, version.turn, (), state.early)
+        wait = tuple(v for v in wait if v is not version) if len(wait) > 1 else ()
+    return (state._replace(wait=wait) if wait else state), out
 
 
 def _next_version(view: ViewPlan, state: RowState, version: Version) -> tuple[Current | None, Record]:
@@ -76,14 +75,15 @@ def _next_version(view: ViewPlan, state: RowState, version: Version) -> tuple[Cu
         current = None if old is None else old._replace(position=version.position, gone=True)
         versions = _unjoined(view, version.position) if current is None else _versions(view, current)
         return current, _record(view, version, versions, before, None)
-    answers = tuple(_newest(state, slot, version, answer) for slot, answer in enumerate(version.answers))
+    answers = version.answers
+    if old is not None or state.early:
+        answers = tuple(_newest(state, slot, fk, answers[slot]) for slot, fk in enumerate(version.refs))
     current = Current(version.position, version.row, version.refs, answers)
     return current, _record(view, version, _versions(view, current), before, _text(view, current))
 
 
-def _newest(state: RowState, slot: int, version: Version, answer: Answer) -> Answer:
+def _newest(state: RowState, slot: int, fk: str | None, answer: Answer) -> Answer:
     """The newest answer known for one lookup of a version: answers may overtake the row that they are for."""
-    fk = version.refs[slot] if version.refs else None
     if fk is None:
         return NO_REFERENCE
     known = [a for s, ref, a in state.early if s == slot and ref == fk]

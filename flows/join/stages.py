@@ -1,59 +1,76 @@
-"""The stages by number: the one place that knows which functions serve which stage."""
+"""The stages in the order in which a message can meet them: what each does with a key's state, bound to a plan."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flows.join import keys, members, rows, values
 from flows.join.messages import Message, Routed
-from flows.join.plan import KEYS, Plan
+from flows.join.plan import FIRST_VALUES, KEYS, Plan
 
-_NO_VALUE = values.ValueState()
+Applied = tuple[Any, list[Routed]]
+"""The new state, and what to do next, in order."""
 
 
-class Stages:
-    """What can be done with the state of any key of any stage."""
+def _never(_state: Any) -> bool:
+    return False
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._modules: dict[int, Any] = {KEYS: keys, plan.members: members, plan.rows: rows}
-        self._empty: dict[int, Any] = {
-            KEYS: keys.KeysState(),
-            plan.members: members.MembersState(),
-            plan.rows: rows.RowState(),
-        }
 
-    def empty(self, stage: int) -> Any:
-        """The state of a key that nothing is known of."""
-        return self._empty.get(stage, _NO_VALUE)
+def _nothing_due(state: Any) -> Applied:
+    return state, []
 
-    def apply(self, stage: int, state: Any, message: Message) -> tuple[Any, list[Routed]]:
-        """The new state, and what to do next, in order."""
-        return self._module(stage).apply(self._plan, state, message)
 
-    def close(self, stage: int, state: Any) -> Any:
-        """The state at the end of an epoch, when nothing is in flight."""
-        return self._module(stage).close(state)
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. States are immutable; `empty` is that of a key that nothing is known of.
 
-    def is_idle(self, stage: int, state: Any) -> bool:
-        """Whether the state holds nothing that a later epoch needs at once."""
-        return self._module(stage).is_idle(state)
+    `apply` takes in one message. `close` gives the state at the end of an epoch, when nothing is in flight. An idle
+    state holds nothing that a later epoch needs at once; if it `counts` as well, it must outlive its use for a while. A
+    state that `is_due` has more to tell when a timer fires: `on_timer` tells a slice of it.
 
-    def is_forgotten(self, stage: int, state: Any) -> bool:
-        """Whether the state equals that of a key never seen, so that dropping it changes nothing."""
-        return self.is_idle(stage, state) and not self.counts(state)
+    State is kept under `name`: a later version must not change it.
+    """
 
-    def counts(self, state: Any) -> bool:
-        """Whether the state holds a count that has to outlive its use for a while."""
-        return isinstance(state, values.ValueState) and state.n > 0
+    number: int
+    name: str
+    empty: Any
+    apply: Callable[[Any, Message], Applied]
+    close: Callable[[Any], Any]
+    is_idle: Callable[[Any], bool]
+    counts: Callable[[Any], bool] = _never
+    is_due: Callable[[Any], bool] = _never
+    on_timer: Callable[[Any], Applied] = _nothing_due
 
-    def is_due(self, _stage: int, state: Any) -> bool:
-        """Whether subscribers remain to be told of a change."""
-        return isinstance(state, values.ValueState) and state.untold > 0
 
-    def on_timer(self, _stage: int, state: Any, *, all_at_once: bool = False) -> tuple[Any, list[Routed]]:
-        """Tell the next subscribers, or all that remain."""
-        return values.tell_more(self._plan, state, **({"most": state.untold} if all_at_once else {}))
-
-    def _module(self, stage: int) -> Any:
-        return self._modules.get(stage, values)
+def stages_of(plan: Plan) -> list[Stage]:
+    """All stages of a plan, by number."""
+    lookups = [
+        Stage(
+            number=number,
+            name=f"values_{number}",
+            empty=values.ValueState(),
+            apply=partial(values.apply, plan),
+            close=values.close,
+            is_idle=values.is_idle,
+            counts=values.counts,
+            is_due=values.is_due,
+            on_timer=partial(values.tell_more, plan),
+        )
+        for number in range(FIRST_VALUES, plan.members)
+    ]
+    return [
+        Stage(KEYS, "keys", keys.KeysState(), partial(keys.apply, plan), keys.close, keys.is_idle),
+        *lookups,
+        Stage(
+            plan.members,
+            "members",
+            members.MembersState(),
+            partial(members.apply, plan),
+            members.close,
+            members.is_idle,
+        ),
+        Stage(plan.rows, "rows", rows.RowState(), partial(rows.apply, plan), rows.close, rows.is_idle),
+    ]

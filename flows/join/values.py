@@ -10,7 +10,7 @@ each.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from flows.join.keys import next_stop
@@ -35,6 +35,9 @@ SLICE = 8
 """How many buckets are told of a change at once; the others follow slice by slice, so that nobody else has to wait."""
 
 
+_NOBODY: Mapping[str, str] = {}
+
+
 class Stander(NamedTuple):
     """A row that can be found here: its key, its chosen fields, and the position of the version they are from."""
 
@@ -46,20 +49,20 @@ class Stander(NamedTuple):
 class ValueState(NamedTuple):
     """`standers` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at
     which they came; `members` counts all. `generation` is 0 as long as no bucket is in use. `cause` is the newest
-    change. `next_bucket` and `untold` say how far telling the buckets has got. `left` (only within an epoch) holds
-    who left before it came. `place` is the lookup's name and the foreign key, once there are buckets: they are told
-    on a timer, when no message says where we are.
+    change (position, time). `next_bucket` and `untold` say how far telling the buckets has got. `left` (only within an
+    epoch) holds who left before it came. `place` is the lookup's name and the foreign key, once there are buckets: they
+    are told on a timer, when no message says where we are. The dictionaries are never changed, only replaced.
     """
 
     n: int = 0
     standers: tuple[Stander, ...] = ()
-    near: tuple[tuple[str, str], ...] = ()
+    near: Mapping[str, str] = _NOBODY
     members: int = 0
     generation: int = 0
     cause: tuple[str, int] = ("", 0)
     next_bucket: int = 0
     untold: int = 0
-    left: tuple[tuple[str, str], ...] = ()
+    left: Mapping[str, str] = _NOBODY
     place: tuple[str, str] | None = None
 
     @property
@@ -82,12 +85,12 @@ def apply(plan: Plan, state: ValueState, message: Message) -> tuple[ValueState, 
             raise TypeError(f"the values stage got a {type(message).__name__}")
 
 
-def tell_more(plan: Plan, state: ValueState, *, most: int = SLICE) -> tuple[ValueState, list[Routed]]:
+def tell_more(plan: Plan, state: ValueState) -> tuple[ValueState, list[Routed]]:
     """Tell the next buckets the newest answer. A change in mid-way starts the count again where it stands: who is told
     late hears the newest only.
     """
     total = buckets(state.generation)
-    count = min(most, state.untold, total)
+    count = min(SLICE, state.untold, total)
     if not count or state.place is None:
         return (state._replace(untold=0) if state.untold else state), []
     name, fk = state.place
@@ -100,7 +103,7 @@ def tell_more(plan: Plan, state: ValueState, *, most: int = SLICE) -> tuple[Valu
 
 
 def close(state: ValueState) -> ValueState:
-    state = state._replace(left=()) if state.left else state
+    state = state._replace(left=_NOBODY) if state.left else state
     if state.generation and state.members == len(state.near):
         return state._replace(generation=0, next_bucket=0, untold=0, place=None)
     return state
@@ -111,6 +114,16 @@ def is_idle(state: ValueState) -> bool:
     return not (state.standers or state.members or state.near)
 
 
+def counts(state: ValueState) -> bool:
+    """Whether a change was ever applied, so that `n` may stand in a record."""
+    return state.n > 0
+
+
+def is_due(state: ValueState) -> bool:
+    """Whether subscribers remain to be told of a change."""
+    return state.untold > 0
+
+
 def buckets(generation: int) -> int:
     """How many buckets there are up to this generation."""
     return (2 << generation) - 2 if generation else 0
@@ -119,7 +132,7 @@ def buckets(generation: int) -> int:
 def _answer(plan: Plan, state: ValueState, version: Version) -> tuple[ValueState, list[Routed]]:
     view = plan.views[version.view]
     lookup = view.lookups[len(version.answers)]
-    met = version._replace(answers=(*version.answers, state.answer))
+    met = version.with_answer(state.answer)
     out = [next_stop(plan, view, met)]
     fk = version.refs[lookup.slot] if version.refs else None
     if fk is not None and version.new[lookup.slot]:
@@ -132,13 +145,12 @@ def _subscribe(
     plan: Plan, lookup: LookupPlan, fk: str, state: ValueState, key: str, position: str
 ) -> tuple[ValueState, list[Routed]]:
     members = state.members + 1
-    if any(k == key and p > position for k, p in state.left):
+    if state.left.get(key, "") > position:
         return state._replace(members=members), []
-    came = next((p for k, p in state.near if k == key), None)
-    if came is not None or len(state.near) < BUCKET:
+    near = state.near
+    if key in near or len(near) < BUCKET:
         # A later version may have overtaken this one: the later stay counts, or its leaving would end it too early.
-        near = tuple(item for item in state.near if item[0] != key)
-        return state._replace(members=members, near=(*near, (key, max(position, came or "")))), []
+        return state._replace(members=members, near={**near, key: max(position, near.get(key, ""))}), []
     generation = max(state.generation, 1)
     while members - len(state.near) > BUCKET << generation:
         generation += 1
@@ -151,10 +163,11 @@ def _subscribe(
 
 def _leave(plan: Plan, state: ValueState, leave: Leave) -> tuple[ValueState, list[Routed]]:
     members = state.members - 1
-    near = tuple(item for item in state.near if item[0] != leave.key or item[1] > leave.position)
-    if len(near) < len(state.near):
-        return state._replace(members=members, near=near), []
-    state = state._replace(members=members, left=(*state.left, (leave.key, leave.position)))
+    came = state.near.get(leave.key)
+    if came is not None and came <= leave.position:
+        return state._replace(members=members, near={k: p for k, p in state.near.items() if k != leave.key}), []
+    left = max(leave.position, state.left.get(leave.key, ""))
+    state = state._replace(members=members, left={**state.left, leave.key: left})
     if state.place is None:
         return state, []
     lookup, fk = plan.by_name[state.place[0]], state.place[1]
@@ -178,7 +191,7 @@ def _change(plan: Plan, state: ValueState, candidate: Candidate) -> tuple[ValueS
     view = plan.views[lookup.view]
     told = (state.answer, *state.cause)
     out: list[Routed] = [
-        (view.row_key(key), (plan.rows, Update(lookup.number, key, candidate.fk, *told))) for key, _ in state.near
+        (view.row_key(key), (plan.rows, Update(lookup.number, key, candidate.fk, *told))) for key in state.near
     ]
     state, more = tell_more(plan, state)
     return state, out + more

@@ -17,7 +17,7 @@ from connectors.once import Standing, Tail, following
 from connectors.records import Record
 from flows.join.messages import Message, Routed
 from flows.join.plan import Plan
-from flows.join.stages import Stages
+from flows.join.stages import stages_of
 
 Place = tuple[int, str]
 """Stage and key."""
@@ -37,7 +37,7 @@ class Job:
     def __init__(self, rnd: random.Random, plan: Plan, changes: list[Change], *, partitions: int) -> None:
         self._rnd = rnd
         self._plan = plan
-        self._stages = Stages(plan)
+        self._stages = stages_of(plan)
         parts: list[list[Change]] = [[] for _ in range(partitions)]
         for change in changes:
             parts[zlib.crc32(f"{change.collection}{change.key}".encode()) % partitions].append(change)
@@ -75,8 +75,9 @@ class Job:
 
     def _end_epoch(self) -> None:
         for place, state in list(self._states.items()):
-            closed = self._stages.close(place[0], state)
-            if self._stages.is_forgotten(place[0], closed):
+            stage = self._stages[place[0]]
+            closed = stage.close(state)
+            if stage.is_idle(closed) and not stage.counts(closed):
                 del self._states[place]
             else:
                 self._states[place] = closed
@@ -86,9 +87,9 @@ class Job:
 
     def _untold(self) -> bool:
         """Whether a timer is due somewhere; if so, it fires."""
-        due = [p for p, s in self._states.items() if self._stages.is_due(p[0], s)]
+        due = [p for p, s in self._states.items() if self._stages[p[0]].is_due(s)]
         for place in due:
-            self._states[place], out = self._stages.on_timer(place[0], self._states[place])
+            self._states[place], out = self._stages[place[0]].on_timer(self._states[place])
             self._send(place, out)
         return bool(due)
 
@@ -110,8 +111,8 @@ class Job:
             assert isinstance(message, Record)
             self._write(message)
             return
-        state = self._states.get(target, self._stages.empty(target[0]))
-        self._states[target], out = self._stages.apply(target[0], state, message)
+        stage = self._stages[target[0]]
+        self._states[target], out = stage.apply(self._states.get(target, stage.empty), message)
         self._send(target, out)
 
     def _write(self, record: Record) -> None:
