@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import queue
-import random
-import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import structlog
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.changes import Change, Shape
 from connectors.ending import Ending
-from connectors.errors import ConfigError, DBWatchError, Stopped, TransientError
-from connectors.mongo_client import START_OVER, Client, connect
-from connectors.mongo_events import position_ms
-from connectors.mongo_snapshot import read_snapshot
-from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
-from connectors.mongo_tail import read_tail
+from connectors.errors import ConfigError
+from connectors.mongo_client import START_OVER
+from connectors.mongo_reader import Reader
+from connectors.mongo_state import Plan, SourceProgress, SourceState
 
-_log = structlog.get_logger(__name__)
-
-_QUEUED_ITEMS = 4
 _GATE_POLL_S = 0.1
-_PROGRESS_LOG_S = 2.0
-_BACKOFF_S, _LONGEST_BACKOFF_S = 0.1, 10.0
 
 
 class Gate(Protocol):
@@ -107,7 +95,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
         )
         gate = _GateWatch(self._gate, plan.name, self._first, state) if self._gate and self._first else None
         return _MongoChangePartition(
-            reader=_Reader(self._uri, plan, state),
+            reader=Reader(self._uri, plan, state),
             state=state,
             gate=gate,
             ending=self._ending,
@@ -119,7 +107,7 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
     def __init__(
         self,
         *,
-        reader: _Reader,
+        reader: Reader,
         state: SourceState,
         gate: _GateWatch | None,
         ending: Ending,
@@ -198,114 +186,3 @@ class _GateWatch:
             self._ask_at_s = time.monotonic() + _GATE_POLL_S
             self._passed = self._gate.is_open()
         return not self._passed
-
-
-class _Reader:
-    """A thread that reads ahead, by a few items at most, and waits out the server's absences."""
-
-    def __init__(self, uri: str, plan: Plan, state: SourceState) -> None:
-        self._uri = uri
-        self._plan = plan
-        self._state = state
-        self._progress = SourceProgress(plan.name, "snapshot", "", 0, 0, state.position, position_ms(state.position))
-        self._items: queue.Queue[Item] = queue.Queue(maxsize=_QUEUED_ITEMS)
-        self._stop = threading.Event()
-        self._client: Client | None = None
-        self._retries = 0
-        self._outage_began_s: float | None = None
-        self._log_at_s = time.monotonic() + _PROGRESS_LOG_S
-        self._thread = threading.Thread(target=self._run, name=f"dbwatch {plan.name}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def take(self) -> Item | None:
-        try:
-            return self._items.get_nowait()
-        except queue.Empty:
-            return None
-
-    def close(self) -> None:
-        """End the thread and its connections; what it waits for is cut off."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2 * self._plan.await_ms / 1000)
-        if self._thread.is_alive() and self._client:
-            self._client.close()
-            self._thread.join(timeout=1)
-
-    def _run(self) -> None:
-        try:
-            self._client = connect(self._uri)
-            with self._client:
-                self._read_on(self._client)
-        except Stopped:
-            pass
-        except DBWatchError as exc:
-            self._put_last(exc)
-        except Exception as exc:  # a mistake of ours must end the job too, not leave it waiting
-            _log.exception("reading failed", partition=self._plan.name)
-            self._put_last(DBWatchError(f"{self._plan.name}: {type(exc).__name__}: {exc}"))
-
-    def _read_on(self, client: Client) -> None:
-        attempt = 0
-        while True:
-            try:
-                with closing(self._read(client)) as items:
-                    for item in items:
-                        self._put(item)
-                        attempt = 0
-                        if item.error:
-                            return
-            except TransientError as exc:
-                attempt += 1
-                self._wait(exc, attempt)
-
-    def _read(self, client: Client) -> Generator[Item]:
-        yield from read_snapshot(client, self._plan, self._state)
-        yield from read_tail(client, self._plan, self._state)
-
-    def _put(self, item: Item) -> None:
-        """Waits while the flow is behind. Raises `Stopped`."""
-        if self._outage_began_s is not None:
-            away_s = round(time.monotonic() - self._outage_began_s, 1)
-            _log.info("MongoDB is back", partition=self._plan.name, away_s=away_s)
-            self._outage_began_s = None
-        item = item._replace(progress=item.progress._replace(retries=self._retries))
-        while not self._stop.is_set():
-            try:
-                self._items.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            self._state, self._progress = item.state, item.progress
-            self._log_progress(item.progress)
-            return
-        raise Stopped
-
-    def _put_last(self, error: DBWatchError) -> None:
-        with suppress(Stopped):
-            self._put(Item((), self._state, self._progress, error))
-
-    def _wait(self, exc: TransientError, attempt: int) -> None:
-        self._retries += 1
-        if self._stop.is_set():
-            raise Stopped
-        if self._outage_began_s is None:
-            self._outage_began_s = time.monotonic()
-            _log.warning("MongoDB is away; trying again until it is back", partition=self._plan.name, error=str(exc))
-        with suppress(queue.Full):
-            self._items.put_nowait(Item((), self._state, self._progress._replace(retries=self._retries)))
-        longest_s = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** min(attempt, 16))
-        if self._stop.wait(longest_s * random.uniform(0.5, 1)):
-            raise Stopped
-
-    def _log_progress(self, progress: SourceProgress) -> None:
-        if progress.phase == "snapshot" and time.monotonic() >= self._log_at_s:
-            self._log_at_s = time.monotonic() + _PROGRESS_LOG_S
-            _log.info(
-                "snapshot",
-                partition=progress.partition,
-                collection=progress.collection,
-                read=progress.read,
-                of_about=progress.expected,
-            )

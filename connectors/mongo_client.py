@@ -53,14 +53,16 @@ _RETRIED = {
 def connect(uri: str, *, server_selection_timeout_ms: int = 5000) -> Client:
     """A client that always asks the same mongos of several, as a cursor lives on one. Nothing is sent yet.
 
-    A dead connection is noticed within a minute unless the address says otherwise. Raises `ConfigError` for an address
-    that cannot be read.
+    Raises `ConfigError` for an address that cannot be read.
     """
-    options: dict[str, Any] = {"serverSelectionTimeoutMS": server_selection_timeout_ms, "appname": "dbwatch"}
-    if "sockettimeoutms" not in uri.lower():
-        options["socketTimeoutMS"] = 60_000
     try:
-        return MongoClient(uri, document_class=RawBSONDocument, server_selector=_first_of, **options)
+        return MongoClient(
+            uri,
+            appname="dbwatch",
+            document_class=RawBSONDocument,
+            server_selector=_first_of,
+            serverSelectionTimeoutMS=server_selection_timeout_ms,
+        )
     except (PyMongoError, ValueError, TypeError, OSError) as exc:
         text = str(exc).splitlines()[0][:300]
         raise ConfigError(f"MONGO_URI: {text}; expected an address as mongodb://HOST:27017/?replicaSet=rs0") from exc
@@ -81,7 +83,8 @@ def read_position(client: Client, database: str, collections: Iterable[str]) -> 
     """
     db = client[database]
     with translated(f"{database}: choosing the time of the snapshot"):
-        now: Timestamp = db.command("ping")["operationTime"]
+        reply = db.command("ping")
+        now: Timestamp = reply.get("operationTime") or reply["$clusterTime"]["clusterTime"]
         db.command("find", "dbwatch", limit=1, readConcern={"level": "majority", "afterClusterTime": now})
         for collection in collections:
             found = db.command("find", collection, limit=1, projection={"_id": 1}, readConcern={"level": "snapshot"})

@@ -17,7 +17,7 @@ from connectors.mongo_client import RAW, Client, decoded, translated
 from connectors.mongo_events import position_ms, position_time, row_of, share
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 
 def read_snapshot(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
@@ -46,7 +46,7 @@ def _read_collection(client: Client, plan: Plan, state: SourceState, collection:
                 item = _item(batch, plan, state, expected)
                 state = item.state
                 yield item
-    _log.info("snapshot of a collection is read", partition=plan.name, collection=collection, rows=state.read)
+    log.info("snapshot.collection_read", partition=plan.name, collection=collection, rows=state.read)
     progress = _progress(plan, state, expected)
     yield Item((), state._replace(done=(*state.done, collection), collection="", last_id=None, read=0), progress)
 
