@@ -115,7 +115,7 @@ class Record(NamedTuple):
                 changed=None if changed is None else tuple(orjson.loads(changed)),
                 cause=fields.get("cause"),
             )
-        except (KeyError, ValueError) as exc:
+        except (KeyError, TypeError, ValueError) as exc:
             raise BadRecord(f"an entry of the stream lacks or garbles a field: {exc}") from exc
 
 
