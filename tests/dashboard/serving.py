@@ -1,0 +1,125 @@
+"""The real `panel serve dashboard/app.py`, and what tests ask it with."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import dashboard
+
+APP = Path(dashboard.__file__).with_name("app.py")
+_READY_TIMEOUT_S = 40.0
+
+
+class Answer(NamedTuple):
+    """What came back: header names are in lower case, `cookies` are those that were set."""
+
+    status: int
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    text: str
+
+
+class Server:
+    """One server process, on a free loopback port."""
+
+    def __init__(self, env: Mapping[str, str], log: Path, *, app: Path = APP, cwd: Path | None = None) -> None:
+        self._env = {**os.environ, **env}
+        self._log = log
+        self._app = app
+        self._cwd = cwd
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def start(self) -> None:
+        """Start it, or start it again on the same port, and wait until it answers."""
+        command = [sys.executable, "-m", "panel", "serve", str(self._app), "--port", str(self.port)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--address", "127.0.0.1"], env=self._env, cwd=self._cwd, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while not self._answers():
+            assert self._process.poll() is None, f"the server has ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"the server does not answer:\n{self.log}"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+            self._process = None
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request, redirects not followed."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        sent = dict(headers or {})
+        if cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        if form is not None:
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, path, body=None if form is None else urlencode(form), headers=sent)
+        response = connection.getresponse()
+        # what a websocket says after its handshake has no end to wait for
+        text = "" if response.status == http.client.SWITCHING_PROTOCOLS else response.read().decode("utf-8", "replace")
+        given = SimpleCookie("; ".join(response.headers.get_all("Set-Cookie", [])))
+        got = {name.lower(): value for name, value in response.getheaders()}
+        connection.close()
+        return Answer(response.status, got, {name: morsel.value for name, morsel in given.items()}, text)
+
+    def sign_in(self, name: str, password: str) -> Answer:
+        """Fill in the form as a browser would."""
+        form = self.ask("/login")
+        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', form.text)
+        assert xsrf is not None
+        sent = {"_xsrf": xsrf[1], "name": name, "password": password}
+        return self.ask("/login", method="POST", form=sent, cookies=form.cookies)
+
+    def _answers(self) -> bool:
+        try:
+            return self.ask("/healthz").status in (200, 404, 503)
+        except OSError:
+            return False
+
+
+@contextmanager
+def serving(env: Mapping[str, str], folder: Path, *, app: Path = APP, cwd: Path | None = None) -> Generator[Server]:
+    server = Server(env, folder / "panel.log", app=app, cwd=cwd)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

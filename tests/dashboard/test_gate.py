@@ -1,0 +1,43 @@
+"""The gate stands in front of our page, and of nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+from dashboard.gate import APP, gate, serves_dashboard
+
+
+@pytest.mark.parametrize(
+    ("argv", "ours"),
+    [
+        (["panel", "serve", str(APP)], True),
+        (["panel", "serve", "--port", "5006", "/elsewhere/dashboard/app.py"], True),
+        (["panel", "serve", "other.py"], False),
+        (["panel", "serve", "/elsewhere/app.py"], False),
+        (["panel", "convert", str(APP)], False),
+        (["pytest"], False),
+    ],
+)
+def test_it_knows_the_command_that_serves_the_dashboard(argv: list[str], ours: bool) -> None:
+    assert serves_dashboard(argv) is ours
+
+
+def test_other_programs_are_left_alone() -> None:
+    assert gate(["panel", "serve", "other.py"]) is False
+
+
+def test_panel_is_told_of_it_by_its_entry_point() -> None:
+    found = [point.value for point in entry_points(group="panel.auth") if point.name == "dbwatch"]
+    assert found == ["dashboard.gate:gate"]
+
+
+def test_importing_panel_for_another_program_loads_none_of_it() -> None:
+    code = (
+        "import sys, panel.auth; from bokeh.settings import settings; "
+        "sys.exit(bool(settings.auth_module()) or 'dashboard.sign_in' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
