@@ -3,8 +3,8 @@
 The stream is driven by `aggregate` and `getMore` and not by PyMongo's `ChangeStream`, which gives single events and
 does not say where a batch ends: missing rows are looked up for a whole batch, and without waiting for the next one.
 Events are asked for with `fullDocument: whenAvailable`; the rows that the server had no post-image of are looked up
-here, all of one collection at once. The server's own `updateLookup` reads each row by itself, and is for all updates
-or none.
+here, all of one collection at once. The server's own `updateLookup` is for all updates or none, also for those of
+which there is an exact row.
 """
 
 from __future__ import annotations
