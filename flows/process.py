@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -35,6 +36,16 @@ def end_on_signals(ending: Ending) -> None:
         os._exit(128 + signal.sigwait(signals))
 
     threading.Thread(target=wait, name="dbwatch signals", daemon=True).start()
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector look seldom: state is many immutable values without cycles, which reference counts free.
+
+    See `docs/decisions/0009-collect-seldom.md` for what that saves.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def finish_at_exit(ending: Ending, pulse: Pulse) -> None:

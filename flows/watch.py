@@ -32,7 +32,7 @@ from flows.health import Health
 from flows.job import Job, begin
 from flows.join.plan import Plan
 from flows.launch import Launch
-from flows.process import end_on_signals, finish_at_exit, report
+from flows.process import collect_seldom, end_on_signals, finish_at_exit, report
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
 from flows.recovery import open_store
@@ -114,6 +114,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
         on_progress=at_now(health.on_progress),
     )
     sink = _sink(settings, job, ending, meter, health)
+    collect_seldom()
     return Run(build(views, source, sink, shards=settings.stream_shards), pulse)
 
 
