@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
@@ -55,6 +56,8 @@ def connect(uri: str, *, server_selection_timeout_ms: int = 5000) -> Client:
 
     Raises `ConfigError` for an address that cannot be read.
     """
+    if "@" in uri.partition("://")[2].partition("?")[0].partition("/")[2]:
+        raise ConfigError("MONGO_URI: found `/` before `@`; write user and password percent-encoded (`/` is %2F)")
     try:
         return MongoClient(
             uri,
@@ -106,7 +109,7 @@ def reason(exc: PyMongoError) -> str:
     """What the server or driver says, in one line without its details."""
     if isinstance(exc, OperationFailure) and exc.details:
         return str(exc.details.get("errmsg", exc))[:300]
-    return str(exc).split(", Timeout:")[0].split(", full error:")[0][:300]
+    return re.split(r", Timeout:|, full error:| \(configured timeouts", str(exc))[0][:300]
 
 
 def _translation(exc: PyMongoError, doing: str, position: str) -> DBWatchError:
@@ -123,7 +126,10 @@ def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError
     at = f"{rows.iso_of_ms(position_ms(position))} (position {position})" if position else "its position"
     text = f"{reason(exc)} (code {exc.code})"
     if exc.code == _AUTHENTICATION_FAILED:
-        return ConfigError(f"{doing}: MongoDB refused the user or password of MONGO_URI: {text}")
+        return ConfigError(
+            f"{doing}: MongoDB refused the user or password: {text}; correct them in MONGO_URI, or its `authSource`, the "
+            "database in which the user was made"
+        )
     if exc.code == _UNAUTHORIZED:
         return ConfigError(f"{doing}: the user of MONGO_URI lacks a privilege (the role `read` has them all): {text}")
     if exc.code in _HISTORY_LOST:

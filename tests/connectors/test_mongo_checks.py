@@ -64,6 +64,12 @@ def test_an_address_that_cannot_be_read_is_one_line() -> None:
     assert refusal("mongodb://127.0.0.1:port/", "shop", "films").startswith("MONGO_URI: ")
 
 
+def test_a_password_that_is_not_encoded_is_not_shown() -> None:
+    text = refusal("mongodb://neo:12/secret@127.0.0.1/", "shop", "films")
+    assert "percent-encoded" in text
+    assert "secret" not in text
+
+
 def test_missing_collections_are_named_with_those_that_exist(mongo_uri: str, db: Database[Document]) -> None:
     text = refusal(mongo_uri, db.name, "films", "peeple")
     assert "has no collection 'peeple'" in text
