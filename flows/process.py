@@ -39,7 +39,8 @@ def end_on_signals(ending: Ending) -> None:
 
 
 def collect_seldom() -> None:
-    """Let the garbage collector look seldom: state is many immutable values without cycles, which reference counts free.
+    """Let the garbage collector look seldom: state is many immutable values without cycles, which reference counts
+    free.
 
     See `docs/decisions/0009-collect-seldom.md` for what that saves.
     """
