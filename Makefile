@@ -49,9 +49,11 @@ $(PACKAGES): requirements.txt
 	@test -n "$(FOUND_PYTHON)" || { echo "make: Python 3.11 or 3.12 with venv is needed and was not found on PATH;" \
 		"install one (on Debian and Ubuntu: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(BIN)/python -c '$(USABLE)' >/dev/null 2>&1 || { rm -rf $(VENV) && $(FOUND_PYTHON) -m venv $(VENV); }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@echo "Installing the locked packages into $(VENV); the first time this takes a minute or so."
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes \
+		--requirement requirements.txt
 	@touch $@
 
 $(INSTALLED): $(PACKAGES) pyproject.toml dbwatch/dbwatch_defaults.pth
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
