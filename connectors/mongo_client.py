@@ -127,8 +127,8 @@ def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError
     text = f"{reason(exc)} (code {exc.code})"
     if exc.code == _AUTHENTICATION_FAILED:
         return ConfigError(
-            f"{doing}: MongoDB refused the user or password: {text}; correct them in MONGO_URI, or its `authSource`, the "
-            "database in which the user was made"
+            f"{doing}: MongoDB refused the user or password: {text}; correct them in MONGO_URI, or its `authSource`, "
+            "the database in which the user was made"
         )
     if exc.code == _UNAUTHORIZED:
         return ConfigError(f"{doing}: the user of MONGO_URI lacks a privilege (the role `read` has them all): {text}")
