@@ -17,6 +17,7 @@ from typing import Any, TypeGuard, cast
 
 import orjson
 from bson import json_util
+from bson.codec_options import DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
@@ -34,8 +35,11 @@ Row = Mapping[str, Any]
 
 _ORJSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _MS_PER_DAY = 86_400_000
-_LARGEST_EXACT_INT = 1 << 63
+_INT64 = range(-(1 << 63), 1 << 63)
 _OBJECT_ID_DIGITS = 24
+_READ_KEY = json_util.JSONOptions(
+    json_mode=json_util.JSONMode.CANONICAL, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 
 
 def dumps(row: Any) -> str:
@@ -137,12 +141,12 @@ def _comparable(value: Any) -> Any:
         if not number.is_finite():
             return float(number)
         as_float = float(number)
-        if number == number.to_integral_value() and abs(number) < _LARGEST_EXACT_INT:
+        if number == number.to_integral_value() and _INT64.start <= number < _INT64.stop:
             return Int64(int(number))
         return as_float if math.isfinite(as_float) and number == Decimal(as_float) else value
     if isinstance(value, int):
         return Int64(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_INT:
+    if isinstance(value, float) and value.is_integer() and _INT64.start <= value < _INT64.stop:
         return Int64(int(value))
     if _is_row(value):
         return {k: _comparable(v) for k, v in value.items()}
@@ -155,7 +159,7 @@ def ref_of_key(key: str) -> str:
     """The foreign key in comparable form that refers to a row by its key."""
     if key[0] == '"' or (len(key) == _OBJECT_ID_DIGITS and key[0] not in "{["):
         return key
-    return ref_text(json_util.loads(key, json_options=json_util.CANONICAL_JSON_OPTIONS)) or key
+    return ref_text(json_util.loads(key, json_options=_READ_KEY)) or key
 
 
 def at(row: Any, path: str) -> Any:
@@ -225,6 +229,7 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
     elif _is_row(after) and after:
         yield from leaf_paths(after, path)
     elif _is_row(before) and before:
+        yield path
         yield from leaf_paths(before, path)
     elif type(before) is not type(after) or before != after:
         yield path
