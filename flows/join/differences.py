@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from connectors.rows import changed_paths, leaf_paths, loads
 from flows.join.messages import Answer
@@ -28,6 +29,9 @@ def changed_between(before: str | None, after: str | None, named: tuple[str, ...
 
 def changed_by_answer(name: str, old: Answer, new: Answer) -> tuple[str, ...]:
     """The leaf paths of a joined row that differ because one lookup's answer changed."""
-    if old.text == new.text:
-        return ()
-    return tuple(changed_paths({name: loads(old.text)}, {name: loads(new.text)}))
+    return () if old.text == new.text else _changed_by_text(name, old.text, new.text)
+
+
+@lru_cache(maxsize=256)  # every subscriber of a foreign key sees the same change
+def _changed_by_text(name: str, old: str, new: str) -> tuple[str, ...]:
+    return tuple(changed_paths({name: loads(old)}, {name: loads(new)}))
