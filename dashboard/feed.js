@@ -107,11 +107,11 @@ class Table {
         node("thead", { class: "unseen" }, node("tr", {}, ...["Time and view", "Row"].map((t) => node("th", { scope: "col" }, t)))),
         this.body),
       this.empty)
-    this.scroller.addEventListener("pointerenter", (e) => { if (e.pointerType === "mouse") this.reading = true })
-    this.scroller.addEventListener("pointerleave", () => { this.reading = false; this.flush() })
     this.scroller.addEventListener("scroll", () => { if (this.scroller.scrollTop < 4) this.flush() }, { passive: true })
     this.el = node("section", { class: `table ${name}`, "data-table": name, "aria-label": title },
       node("header", {}, icon(name), node("h2", {}, title), this.count, this.more), this.scroller)
+    this.el.addEventListener("pointerenter", (e) => { if (e.pointerType === "mouse") this.reading = true })
+    this.el.addEventListener("pointerleave", () => { this.reading = false; if (!this.held) this.flush() })
   }
 
   get held() { return this.reading || this.scroller.scrollTop >= 4 }

@@ -78,8 +78,9 @@ def _down(processes: list[Process], silent: list[Process]) -> Status:
 
 def _in_use(processes: list[Process]) -> Iterator[Process]:
     """Without those of an earlier run: a process that fell silent before another one started has been replaced."""
-    newest_start_ms = max((p.started_ms for p in processes), default=0)
-    return (p for p in processes if p.at_ms >= newest_start_ms)
+    for process in processes:
+        if not any(other.started_ms > process.at_ms for other in processes if other is not process):
+            yield process
 
 
 def _processes(health: Mapping[str, str]) -> list[Process]:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -34,11 +34,20 @@ class Answer(NamedTuple):
 class Server:
     """One server process, on a free loopback port."""
 
-    def __init__(self, env: Mapping[str, str], log: Path, *, app: Path = APP, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        app: Path = APP,
+        cwd: Path | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         self._env = {**os.environ, **env}
         self._log = log
         self._app = app
         self._cwd = cwd
+        self._options = options
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,7 +61,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, or start it again on the same port, and wait until it answers."""
-        command = [sys.executable, "-m", "panel", "serve", str(self._app), "--port", str(self.port)]
+        command = [sys.executable, "-m", "panel", "serve", str(self._app), "--port", str(self.port), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--address", "127.0.0.1"], env=self._env, cwd=self._cwd, stdout=log, stderr=log
@@ -110,8 +119,16 @@ class Server:
 
 
 @contextmanager
-def serving(env: Mapping[str, str], folder: Path, *, app: Path = APP, cwd: Path | None = None) -> Generator[Server]:
-    server = Server(env, folder / "panel.log", app=app, cwd=cwd)
+def serving(
+    env: Mapping[str, str],
+    folder: Path,
+    *,
+    app: Path = APP,
+    cwd: Path | None = None,
+    options: Sequence[str] = (),
+) -> Generator[Server]:
+    """A server that runs while this does; its log is kept in the folder."""
+    server = Server(env, folder / "panel.log", app=app, cwd=cwd, options=options)
     server.start()
     try:
         yield server

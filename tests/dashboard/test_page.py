@@ -1,0 +1,365 @@
+"""The page in a real browser, on the real server and a real Valkey."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from redis import Redis
+
+from connectors.accounts import Accounts, SignedIn
+from connectors.records import LookupVersion, Record, Versions
+from connectors.settings import Keys
+from dashboard.sign_in import COOKIE
+from tests import browser as finder
+from tests.conftest import StartRedis, wait_until
+from tests.dashboard.conftest import NAME, PASSWORD
+from tests.dashboard.serving import Server, serving
+
+pytestmark = pytest.mark.browser
+
+SCREENSHOTS = Path("test-results/dashboard")
+LIVE = '.status[data-level="live"]'
+TIMEOUT_MS = 15_000.0
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = finder.find()
+    assert path is not None, "no browser; `make test` installs one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1366, "height": 800})
+    context.set_default_timeout(TIMEOUT_MS)
+    yield context
+    context.close()
+
+
+def sign_in(page: Page, server: Server, name: str = NAME, password: str = PASSWORD) -> Page:
+    page.goto(f"{server.url}/app")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    return page
+
+
+@pytest.fixture
+def token(accounts: Accounts) -> str:
+    """A session, so that not each test must fill in the form."""
+    signed_in = accounts.sign_in(NAME, PASSWORD, address="127.0.0.1")
+    assert isinstance(signed_in, SignedIn)
+    return signed_in.token
+
+
+def opened(context: BrowserContext, server: Server, token: str) -> Page:
+    """The dashboard, signed in and live."""
+    context.add_cookies([{"name": COOKIE, "value": token, "url": server.url}])
+    page = context.new_page()
+    page.goto(f"{server.url}/app")
+    page.wait_for_selector(LIVE)
+    return page
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Server, token: str, alive: Callable[..., None]) -> Page:
+    alive()
+    return opened(context, server, token)
+
+
+@pytest.fixture
+def alive(client: Redis, keys: Keys) -> Callable[..., None]:
+    """Says what a running flow says each second."""
+    return partial(tell_alive, client, keys)
+
+
+def tell_alive(client: Redis, keys: Keys, *, count: int = 0, ahead_ms: int = 60_000, **figures: Any) -> None:
+    """What the flow says: that it lives (for a while to come, so that no thread must keep saying it), and its rates."""
+    now_ms = time.time_ns() // 1_000_000
+    said = {"at_ms": now_ms + ahead_ms, "started_ms": now_ms - 60_000, "state": "tail", "lag_ms": 0, "snapshot": None}
+    client.hset(keys.health, "0", json.dumps(said | figures))
+    rates = {"schema": "1", "at_ms": str(now_ms), "process": "0", "seconds": "1.0"}
+    rates["counts"] = json.dumps({"movies": {"c": count}} if count else {})
+    rates["latency_ms"] = json.dumps({"count": count, "p50": 11, "p95": 22, "p99": 33})
+    client.xadd(keys.rates, {**rates})
+
+
+def add(client: Redis, keys: Keys, op: Any, title: str, **changes: Any) -> None:
+    row = json.dumps({"title": title, "year": 1999})
+    now_ms = time.time_ns() // 1_000_000
+    record = Record("movies", op, "573a1390f29313caabcd42e8", now_ms, "p", Versions("p", {}))
+    record = record._replace(before=row) if op == "d" else record._replace(after=row)
+    client.xadd(keys.changes[0], {**record._replace(**changes).to_fields()})
+
+
+def test_nothing_is_seen_before_signing_in_and_a_wrong_password_stays_out(
+    context: BrowserContext, server: Server, client: Redis, keys: Keys
+) -> None:
+    add(client, keys, "c", "Hidden Figures")
+    page = sign_in(context.new_page(), server, password="wrong password")
+    expect(page.get_by_role("alert")).to_have_text("That name and password do not go together.")
+    assert page.url.startswith(f"{server.url}/login")
+    assert "Hidden Figures" not in page.content()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{server.url}/app")
+    expect(page.locator(".created tbody tr").first).to_contain_text("Hidden Figures (1999)")
+
+
+def test_each_change_appears_live_in_its_table(page: Page, client: Redis, keys: Keys) -> None:
+    add(client, keys, "c", "Inception")
+    expect(page.locator(".created tbody tr").first).to_contain_text("Inception (1999)")
+    before = json.dumps({"title": "The Matrx", "year": 1999})
+    add(client, keys, "u", "The Matrix", before=before, changed=("title",))
+    first = page.locator(".updated tbody tr").first
+    expect(first.locator(".old")).to_have_text("The Matrx")
+    expect(first.locator(".new")).to_have_text("The Matrix")
+    add(client, keys, "d", "Gigli")
+    expect(page.locator(".deleted tbody tr").first).to_contain_text("Gigli")
+    add(client, keys, "r", "Only read")
+    add(client, keys, "c", "After the read")
+    expect(page.locator(".created tbody tr").first).to_contain_text("After the read")
+    assert "Only read" not in page.locator("main").inner_text()
+
+
+def test_a_joined_comment_shows_its_film_its_user_and_the_cause(page: Page, client: Redis, keys: Keys) -> None:
+    row = {"text": "Whoa.", "movie": {"title": "The Matrix", "year": 1999}, "user": {"name": "Neo"}}
+    lookups = {"movie": LookupVersion(2, "x", "p"), "user": LookupVersion(1, "y", "p")}
+    add(
+        client,
+        keys,
+        "u",
+        "",
+        view="comments",
+        versions=Versions("p", lookups),
+        before=json.dumps({**row, "movie": {"title": "Matrix", "year": 1999}}),
+        after=json.dumps(row),
+        changed=("movie.title",),
+        cause="movie",
+    )
+    first = page.locator(".updated tbody tr").first
+    expect(first).to_contain_text("Whoa.")
+    expect(first.locator(".joins")).to_contain_text("The Matrix (1999)")
+    expect(first.locator(".joins")).to_contain_text("Neo")
+    expect(first.locator(".cause")).to_have_text("because its movie changed")
+
+
+def test_text_of_the_database_is_shown_as_text(page: Page, client: Redis, keys: Keys) -> None:
+    evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+    add(client, keys, "c", evil, key=evil, view="<b>movies</b>")
+    before = json.dumps({"title": evil})
+    add(client, keys, "u", evil + "!", before=before, changed=("title", "<i>f</i>"), cause="<u>c</u>")
+    client.xadd(
+        keys.rates,
+        {"schema": "1", "at_ms": "1", "process": evil, "seconds": "1", "counts": json.dumps({evil: {"c": 1}})},
+    )
+    expect(page.locator(".created tbody tr").first).to_contain_text(evil)
+    expect(page.locator(".updated tbody tr").first.locator(".cause")).to_contain_text("<u>c</u>")
+    expect(page.locator(".views")).to_contain_text(evil)
+    assert page.locator("main img, main script, main b, main i:not(.dot), main u").count() == 0
+    assert page.evaluate("window.hacked") is None
+
+
+def test_rates_and_latency_are_shown(page: Page, client: Redis, keys: Keys, alive: Callable[..., None]) -> None:
+    alive(count=42)
+    expect(page.locator('[data-latency="p95"]')).to_have_text("22 ms")
+    expect(page.locator(".views tbody tr", has_text="movies").locator('[data-kind="c"]')).not_to_have_text("0")
+
+
+def test_no_request_goes_to_another_host(context: BrowserContext, server: Server, alive: Callable[..., None]) -> None:
+    alive()
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws://", "http://")))
+    sign_in(page, server).wait_for_selector(LIVE)
+    assert len(asked) > 5
+    assert [url for url in asked if not url.startswith((server.url, "data:", f"blob:{server.url}"))] == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "level", "says"),
+    [
+        ({"ahead_ms": -6000}, "down", "Flow down"),
+        ({"state": "holding", "holding_reason": "OOM"}, "held", "OOM"),
+        (
+            {"state": "snapshot", "snapshot": {"collection": "users", "read": 5, "expected": 185}},
+            "busy",
+            "of about 185",
+        ),
+    ],
+)
+def test_the_page_never_calls_a_silent_or_waiting_flow_live(
+    page: Page, alive: Callable[..., None], figures: dict[str, Any], level: str, says: str
+) -> None:
+    alive(**figures)
+    status = page.locator(f'.status[data-level="{level}"]')
+    expect(status).to_contain_text(says, timeout=5000)
+    if level == "down":
+        expect(page.locator(".root")).to_have_class("root stale")
+        expect(page.locator(".total .number")).to_have_text("–")
+
+
+def test_a_flood_is_cut_and_said_to_be(page: Page, client: Redis, keys: Keys, alive: Callable[..., None]) -> None:
+    deadline = time.monotonic() + 15
+    while page.locator(".notice").is_hidden():
+        assert time.monotonic() < deadline
+        pipeline = client.pipeline(transaction=False)
+        for n in range(1000):
+            fields = Record("movies", "c", f"k{n}", 0, "p", Versions("p", {}), after='{"title":"Flood"}').to_fields()
+            pipeline.xadd(keys.changes[0], {**fields})
+        pipeline.execute()
+        alive(count=5000)
+    expect(page.locator(".notice")).to_contain_text("changes/s are left out")
+    assert page.locator(".created tbody tr").count() <= 50
+    expect(page.locator(".notice")).to_be_hidden()
+
+
+def test_rows_stand_still_while_the_pointer_is_on_them(page: Page, client: Redis, keys: Keys) -> None:
+    add(client, keys, "c", "Seen first")
+    expect(page.locator(".created tbody tr").first).to_contain_text("Seen first")
+    page.locator(".created tbody tr").first.hover()
+    add(client, keys, "c", "Comes later")
+    more = page.locator(".created .more")
+    expect(more).to_have_text("1 new ↑")
+    expect(page.locator(".created tbody tr").first).to_contain_text("Seen first")
+    more.click()
+    expect(page.locator(".created tbody tr").first).to_contain_text("Comes later")
+
+
+def test_signing_out_closes_every_tab(
+    context: BrowserContext, server: Server, page: Page, client: Redis, keys: Keys
+) -> None:
+    other = context.new_page()
+    other.goto(f"{server.url}/app")
+    other.wait_for_selector(LIVE)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{server.url}/login")
+    add(client, keys, "c", "Too late")
+    other.wait_for_url(f"{server.url}/login**")
+    assert "Too late" not in other.content()
+
+
+def test_a_removed_user_is_cut_off(
+    context: BrowserContext, server: Server, accounts: Accounts, alive: Callable[..., None]
+) -> None:
+    alive()
+    accounts.add("mouse", PASSWORD)
+    page = sign_in(context.new_page(), server, "mouse")
+    page.wait_for_selector(LIVE)
+    accounts.remove("mouse")
+    page.wait_for_url(f"{server.url}/login**")
+
+
+def test_after_a_restart_the_page_comes_back_by_itself(
+    context: BrowserContext,
+    token: str,
+    env: dict[str, str],
+    tmp_path: Path,
+    client: Redis,
+    keys: Keys,
+    alive: Callable[..., None],
+) -> None:
+    alive()
+    with serving(env, tmp_path) as server:
+        page = opened(context, server, token)
+        server.stop()
+        expect(page.locator(".status")).to_contain_text("Cut off", timeout=8000)
+        add(client, keys, "c", "While away")
+        server.start()
+        page.wait_for_selector(LIVE)
+        rows = page.locator(".created tbody tr", has_text="While away")
+        expect(rows).to_have_count(1)
+
+
+def test_while_redis_is_away_the_page_says_so_and_goes_on_after(
+    context: BrowserContext, start_redis: StartRedis, tmp_path: Path
+) -> None:
+    keys = Keys("p")
+    redis = start_redis(folder=tmp_path / "redis", extra_args=["--appendonly", "yes"])
+    client = Redis.from_url(redis.uri, decode_responses=True)
+    Accounts(client, keys).add(NAME, PASSWORD)
+    tell_alive(client, keys)
+    with serving({"REDIS_URL": redis.uri, "DBWATCH_PREFIX": "p"}, tmp_path) as server:
+        page = sign_in(context.new_page(), server)
+        page.wait_for_selector(LIVE)
+        client.close()
+        redis.stop()
+        expect(page.locator(".status")).to_contain_text("Cannot read Redis", timeout=8000)
+        redis.start()
+        add(client, keys, "c", "Back again")
+        expect(page.locator(".created tbody tr").first).to_contain_text("Back again")
+        page.wait_for_selector(LIVE)
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "height"), [("phone", 390, 844), ("laptop", 1366, 768), ("wall", 2560, 1440)]
+)
+def test_the_page_fits_its_screen(
+    chromium: Browser,
+    server: Server,
+    token: str,
+    client: Redis,
+    keys: Keys,
+    alive: Callable[..., None],
+    name: str,
+    width: int,
+    height: int,
+) -> None:
+    alive(count=3)
+    add(client, keys, "c", "A long title " * 12)
+    context = chromium.new_context(viewport={"width": width, "height": height}, is_mobile=name == "phone")
+    page = opened(context, server, token)
+    wide = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+    assert wide <= width
+    shown = [table for table in ("created", "updated", "deleted") if page.locator(f"section.{table}").is_visible()]
+    if name == "phone":
+        assert shown == ["created"]
+        page.get_by_role("button", name="Deleted").click()
+        expect(page.locator("section.deleted")).to_be_visible()
+        expect(page.locator("section.created")).to_be_hidden()
+    else:
+        assert shown == ["created", "updated", "deleted"]
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    context.close()
+
+
+def test_with_nobody_watching_the_server_reads_nothing(
+    context: BrowserContext, start_redis: StartRedis, tmp_path: Path
+) -> None:
+    keys = Keys("p")
+    redis = start_redis()
+    quick = ["--unused-session-lifetime", "200", "--check-unused-sessions", "200"]
+    with (
+        Redis.from_url(redis.uri, decode_responses=True) as client,
+        serving({"REDIS_URL": redis.uri, "DBWATCH_PREFIX": "p"}, tmp_path, options=quick) as server,
+    ):
+        Accounts(client, keys).add(NAME, PASSWORD)
+        tell_alive(client, keys)
+        sign_in(context.new_page(), server).wait_for_selector(LIVE)
+        context.close()
+
+        def reads() -> int:
+            stats: dict[str, dict[str, int]] = client.info("commandstats")
+            return stats["cmdstat_xrevrange"]["calls"]
+
+        def is_quiet() -> bool:
+            before = reads()
+            time.sleep(0.5)
+            return reads() == before
+
+        assert reads() > 0
+        wait_until(is_quiet, what="the server stops reading")
