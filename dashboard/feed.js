@@ -93,7 +93,7 @@ function tableRow(row) {
 class Table {
   constructor({ name, title, empty }) {
     this.name = name
-    this.limit = 50
+    this.limit = 60
     this.waiting = []
     this.known = new Set()
     this.reading = false

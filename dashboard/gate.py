@@ -2,7 +2,7 @@
 
 Panel imports what is registered under the entry point group `panel.auth` before it makes a server. This is registered
 there, and when the command line serves our page, it tells Bokeh to use our auth module, as `--auth-module` would. Any
-other program that uses Panel is left alone. `docs/decisions/0002-sign-in-under-plain-panel-serve.md` says why.
+other program that uses Panel is left alone. `docs/decisions/0010-sign-in-under-plain-panel-serve.md` says why.
 """
 
 from __future__ import annotations
