@@ -13,11 +13,14 @@ class Shape(NamedTuple):
 
     `mask` and `fields` are dotted paths; `fields` is None for "all that is not masked", and the mask wins.
     `refs` are the paths whose values other rows are joined by: `Change.refs` holds them in comparable form.
+    `shown` are the paths that stand in other rows or are looked up by, None for all: an update of one must carry the
+    row as it was right after it, and the same at every reading, for answers are counted by it.
     """
 
     mask: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
     refs: tuple[str, ...] = ()
+    shown: tuple[str, ...] | None = ()
 
 
 class Change(NamedTuple):

@@ -41,7 +41,7 @@ START_OVER = (
 
 _UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
 _HISTORY_LOST = {136, 260, 280, 286}  # CappedPositionLost, InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
-_SNAPSHOT_GONE = {239, 246}  # SnapshotTooOld, SnapshotUnavailable
+SNAPSHOT_GONE = {239, 246}  # SnapshotTooOld, SnapshotUnavailable
 _TOO_LARGE = 10334  # BSONObjectTooLarge
 # As in the drivers' specification of resumable change-stream errors, and what a cursor or a read may meet besides:
 # CursorNotFound, Interrupted, CursorKilled, MaxTimeMSExpired, NoSuchSession, no primary to read from.
@@ -137,7 +137,7 @@ def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError
             f"{doing}: cannot go on from {at}: the server's oplog no longer holds what came after it, so the changes "
             f"since then are lost: {text}; {START_OVER}; a larger oplog (replSetResizeOplog) keeps more"
         )
-    if exc.code in _SNAPSHOT_GONE:
+    if exc.code in SNAPSHOT_GONE:
         return ConfigError(
             f"{doing}: the server no longer keeps the snapshot of {at}: {text}; widen its window, "
             "`db.adminCommand({setParameter: 1, minSnapshotHistoryWindowInSeconds: 3600})` on each member of the set "

@@ -140,6 +140,13 @@ def wants_lookup(event: Event) -> bool:
     return event["operationType"] == "update" and event.get("fullDocument") is None
 
 
+def is_shown(event: Event, shape: Shape) -> bool:
+    """Whether an update names a path of the row that others are joined with."""
+    if shape.shown is None:
+        return True
+    return bool(shape.shown) and rows.touch(shape.shown, named_paths(event.get("updateDescription") or {}, None))
+
+
 def change_of(event: Event, shape: Shape, looked_up: Document | None = None) -> Change:
     """The change of a row event, shaped. `looked_up` is the row for an event that `wants_lookup`, None when it is gone.
 

@@ -3,8 +3,8 @@
 The stream is driven by `aggregate` and `getMore` and not by PyMongo's `ChangeStream`, which gives single events and
 does not say where a batch ends: missing rows are looked up for a whole batch, and without waiting for the next one.
 Events are asked for with `fullDocument: whenAvailable`; the rows that the server had no post-image of are looked up
-here, all of one collection at once. The server's own `updateLookup` is for all updates or none, also for those of
-which there is an exact row.
+here, all of one collection at once where that is good enough. The server's own `updateLookup` is for all updates or
+none, also for those of which there is an exact row.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure
 
 from connectors import rows
 from connectors.changes import Change
 from connectors.errors import BadRecord, ConfigError, DBWatchError, TransientError
-from connectors.mongo_client import CODEC, RAW, START_OVER, Client, decoded, translated
+from connectors.mongo_client import CODEC, RAW, SNAPSHOT_GONE, START_OVER, Client, decoded, translated
 from connectors.mongo_events import (
     ROW_OPS,
     Event,
     change_of,
+    event_position,
+    is_shown,
     pipeline,
     position_ms,
     position_time,
@@ -33,6 +36,9 @@ from connectors.mongo_events import (
     wants_lookup,
 )
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
+
+Place = str
+"""An event's position, which is its own."""
 
 
 def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
@@ -97,7 +103,7 @@ def _item(
     changes: list[Change] = []
     for event in events:
         try:
-            row = looked_up.get(_row_of(event)) if wants_lookup(event) else None
+            row = looked_up.get(event_position(event)) if wants_lookup(event) else None
             changes.append(change_of(event, plan.shapes[event["ns"]["coll"]], row))
         except BadRecord as exc:
             error = BadRecord(f"{plan.name}: tail of {plan.database}: {exc}")
@@ -138,19 +144,45 @@ def _row_of(event: Event) -> tuple[str, str]:
     return event["ns"]["coll"], rows.key_text(event["documentKey"]["_id"])
 
 
-def _look_up(client: Client, plan: Plan, events: Sequence[Event]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The rows of these events as they are now, or later than the events at least; what is gone is left out."""
-    if not events:
-        return {}
-    concern = {"level": "majority", "afterClusterTime": max(event["clusterTime"] for event in events)}
-    ids: dict[str, dict[str, Any]] = {}
+def _look_up(client: Client, plan: Plan, events: Sequence[Event]) -> dict[Place, dict[str, Any]]:
+    """The rows of these events, by place; what is gone is left out.
+
+    A row that others are joined with is read as it was at the event's own time, so that every reading of the event
+    gives the same. All others are read at once, as they are now or later than the events at least; so are the former
+    once the server has forgotten that time (`minSnapshotHistoryWindowInSeconds`).
+    """
+    found: dict[Place, dict[str, Any]] = {}
+    now: list[Event] = []
     for event in events:
-        collection, key = _row_of(event)
-        ids.setdefault(collection, {})[key] = event["documentKey"]["_id"]
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+        if not is_shown(event, plan.shapes[event["ns"]["coll"]]):
+            now.append(event)
+            continue
+        then = {"level": "snapshot", "atClusterTime": event["clusterTime"]}
+        try:
+            found |= _find(client, plan, [event], then)
+        except OperationFailure as exc:
+            if exc.code not in SNAPSHOT_GONE:
+                raise
+            now.append(event)
+    if now:
+        found |= _find(client, plan, now, {"level": "majority", "afterClusterTime": max(e["clusterTime"] for e in now)})
+    return found
+
+
+def _find(
+    client: Client, plan: Plan, events: Sequence[Event], concern: Mapping[str, Any]
+) -> dict[Place, dict[str, Any]]:
+    """The rows of these events as the read concern shows them, by place."""
+    ids: dict[str, dict[str, Any]] = {}
+    places: dict[tuple[str, str], list[Place]] = {}
+    for event in events:
+        row = _row_of(event)
+        ids.setdefault(row[0], {})[row[1]] = event["documentKey"]["_id"]
+        places.setdefault(row, []).append(event_position(event))
+    found: dict[Place, dict[str, Any]] = {}
     for collection, wanted in ids.items():
         find = {"find": collection, "filter": {"_id": {"$in": list(wanted.values())}}, "readConcern": concern}
         with client[plan.database].cursor_command(find, codec_options=RAW) as cursor:
             for document in map(decoded, cursor):
-                found[collection, rows.key_text(document["_id"])] = document
+                found |= dict.fromkeys(places[collection, rows.key_text(document["_id"])], document)
     return found

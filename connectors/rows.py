@@ -194,6 +194,11 @@ def covers(paths: Sequence[str], path: str) -> bool:
     return any(path == p or path.startswith(p + ".") for p in paths)
 
 
+def touch(paths: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether a path of one is, lies below or lies above a path of the other."""
+    return any(covers(paths, path) for path in others) or any(covers(others, path) for path in paths)
+
+
 def changed_paths(before: Any, after: Any) -> list[str]:
     """The leaf paths in which two rows differ, in the order of `after`, then what is gone. An array is one leaf."""
     return list(_changed(before, after, ""))

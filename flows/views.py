@@ -86,7 +86,18 @@ class Views:
             mask=self.masks.get(collection, ()),
             fields=None if None in chosen else tuple(dict.fromkeys(f for fields in chosen for f in fields or ())),
             refs=tuple(dict.fromkeys(refs)),
+            shown=_shown(lookups),
         )
+
+
+def _shown(lookups: Sequence[Lookup]) -> tuple[str, ...] | None:
+    """What lookups take from the rows of one collection, and find them by; None: all of it."""
+    shown: dict[str, None] = {}
+    for lookup in lookups:
+        if lookup.fields is None:
+            return None
+        shown |= dict.fromkeys((*lookup.fields, lookup.foreign))
+    return tuple(shown)
 
 
 def parse_views(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Views:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from connectors.changes import Change
 from connectors.records import Record, Versions
-from connectors.rows import canonical_dumps, covers, dumps, loads, project, ref_of_key, without
+from connectors.rows import canonical_dumps, covers, dumps, loads, project, ref_of_key, touch, without
 from flows.join.differences import changed_between
 from flows.join.messages import Candidate, CandidateChange, Message, Routed, RowChange
 from flows.views import Lookup, View, Views
@@ -52,8 +52,7 @@ class LookupPlan:
         fields = self.lookup.fields
         if named is None or fields is None:
             return True
-        wanted = (*fields, self.lookup.foreign)
-        return any(covers(wanted, path) or covers((path,), w) for path in named for w in wanted)
+        return touch((*fields, self.lookup.foreign), named)
 
 
 @dataclass(frozen=True)
