@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
+import orjson
 import structlog
 from redis import Redis
 
@@ -18,6 +19,7 @@ from connectors.settings import Settings
 from connectors.stream_ids import BEGINNING
 from flows.launch import Launch
 from flows.recovery import Store, label_store
+from flows.views import Views
 
 log = structlog.get_logger()
 
@@ -35,7 +37,12 @@ class Job(NamedTuple):
 
 
 def begin(
-    client: Redis, settings: Settings, launch: Launch, store: Store | None, read_position: Callable[[], str]
+    client: Redis,
+    settings: Settings,
+    views: Views,
+    launch: Launch,
+    store: Store | None,
+    read_position: Callable[[], str],
 ) -> Job:
     """Begin a job, or go on with the one that the recovery store belongs to.
 
@@ -47,9 +54,9 @@ def begin(
     with translated("reading the job's state in Redis"):
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
     if launch.is_cluster and launch.process > 0:
-        return _join(client, settings)
+        return _join(client, settings, views)
     if store is not None and store.job_id is not None and known.get("job_id") == store.job_id:
-        _check_same(known, settings)
+        _check_same(known, settings, views)
         job = _job(known)
         log.info(
             "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position
@@ -63,7 +70,7 @@ def begin(
     else:
         job = _new(client, settings, read_position)
         log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
-    _write(client, settings, launch, job)
+    _write(client, settings, views, launch, job)
     if store is not None:
         label_store(store.folder, job_id=job.job_id)
     return job
@@ -86,7 +93,7 @@ def _job(known: Mapping[str, str]) -> Job:
     return Job(known["job_id"], uuid.uuid4().hex, known["snapshot_position"], marks)
 
 
-def _check_same(known: Mapping[str, str], settings: Settings) -> None:
+def _check_same(known: Mapping[str, str], settings: Settings, views: Views) -> None:
     """What decides where a row's changes go must stay as it was."""
     now = _fixed(settings)
     for name, value in now.items():
@@ -95,6 +102,15 @@ def _check_same(known: Mapping[str, str], settings: Settings) -> None:
                 f"{name.upper()}: expected {known[name]!r}, with which this job began, found {value!r}; set it back, "
                 "or name a new recovery folder, which reads a snapshot again"
             )
+    if known.get("views", _views_text(views)) != _views_text(views):
+        raise ConfigError(
+            f"{settings.config_path}: the views are not those with which this job began, and its state does not fit "
+            "them; take the change back, or name a new recovery folder, which reads a snapshot again"
+        )
+
+
+def _views_text(views: Views) -> str:
+    return orjson.dumps(views, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _fixed(settings: Settings) -> dict[str, str]:
@@ -105,7 +121,7 @@ def _fixed(settings: Settings) -> dict[str, str]:
     }
 
 
-def _write(client: Redis, settings: Settings, launch: Launch, job: Job) -> None:
+def _write(client: Redis, settings: Settings, views: Views, launch: Launch, job: Job) -> None:
     fields = {
         "job_id": job.job_id,
         "run_id": job.run_id,
@@ -114,6 +130,7 @@ def _write(client: Redis, settings: Settings, launch: Launch, job: Job) -> None:
         "snapshot_position": job.snapshot_position,
         "processes": str(max(1, len(launch.addresses))),
         **_fixed(settings),
+        "views": _views_text(views),
         **{f"mark:{stream}": mark for stream, mark in job.first_marks.items()},
     }
     with translated("writing the job's state to Redis"), client.pipeline(transaction=True) as pipe:
@@ -122,7 +139,7 @@ def _write(client: Redis, settings: Settings, launch: Launch, job: Job) -> None:
         pipe.execute()
 
 
-def _join(client: Redis, settings: Settings) -> Job:
+def _join(client: Redis, settings: Settings, views: Views) -> Job:
     """The other processes of a cluster wait for what the first one decides."""
     since_ms = time.time_ns() // 1_000_000 - int(_JOIN_TIMEOUT_S * 1000)
     deadline = time.monotonic() + _JOIN_TIMEOUT_S
@@ -130,7 +147,7 @@ def _join(client: Redis, settings: Settings) -> Job:
         with translated("reading the job's state in Redis"):
             known = cast("dict[str, str]", client.hgetall(settings.keys.job))
         if int(known.get("started_ms", 0)) >= since_ms:
-            _check_same(known, settings)
+            _check_same(known, settings, views)
             return _job(known)._replace(run_id=known["run_id"])
         time.sleep(_POLL_S)
     raise ConfigError(f"the process with id 0 did not begin the job within {_JOIN_TIMEOUT_S:.0f} s; start it too")

@@ -96,7 +96,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
         with connect_mongo(settings.mongo_uri) as mongo:
             return read_position(mongo, settings.mongo_db, views.collections)
 
-    job = begin(client, settings, launch, store, position)
+    job = begin(client, settings, views, launch, store, position)
     health, meter = Health(started_ms=now_ms()), Meter()
     pulse = Pulse(client, settings.keys, process=launch.process, meter=meter, health=health)
     pulse.start()
