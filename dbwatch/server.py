@@ -154,9 +154,11 @@ class Server(ABC):
                 raise ConfigError(f"{self.name} does not start: {reason} (its log is {self.log_path})")
 
     def _spawn(self) -> None:
+        command = self._command()
         with self._output_path.open("wb") as output:
             self._process = subprocess.Popen(
-                self._command(),
+                command,
+                env=binaries.environment(Path(command[0])),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -23,7 +23,9 @@ def bare_mongod(folder: Path, *arguments: str) -> Generator[int]:
         port = int(free.getsockname()[1])
     place = ["--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([str(binaries.mongod()), *place, *arguments], stdout=log)
+        program = binaries.mongod()
+        environment = binaries.environment(program)
+        process = subprocess.Popen([str(program), *place, *arguments], stdout=log, env=environment)
     try:
         with MongoClient[dict[str, Any]](port=port, directConnection=True, serverSelectionTimeoutMS=20_000) as client:
             client.admin.command("hello")

