@@ -56,34 +56,22 @@ def _row(view: ViewPlan, plan: Plan, state: KeysState, change: RowChange) -> tup
     for lookup, was, now in zip(view.lookups, old, current, strict=True):
         if was is not None and was != now:
             out.append((lookup.value_key(was), (lookup.stage, Leave(lookup.number, change.key, change.position))))
-    version = Version(
-        change.view,
-        change.key,
-        turn,
-        change.op,
-        change.position,
-        change.ts_ms,
-        change.row,
-        change.before,
-        change.named,
-        None if gone else change.refs,
-        tuple(was != now for was, now in zip(old, current, strict=True)),
-        (),
-    )
+    new = tuple(was != now for was, now in zip(old, current, strict=True))
+    version = Version(change, turn, new, ())
     out.append(next_stop(plan, view, version))
     return KeysState(refs, turn), out
 
 
 def next_stop(plan: Plan, view: ViewPlan, version: Version) -> Routed:
     """Where a version goes that has its first answers: to its next foreign key or, when it has all, to its row."""
-    refs = version.refs
+    refs = version.change.refs
     if refs is not None:
         for lookup in view.lookups[len(version.answers) :]:
             fk = refs[lookup.slot]
             if fk is not None:
                 return lookup.value_key(fk), (lookup.stage, version)
             version = version.with_answer(NO_REFERENCE)
-    return view.row_key(version.key), (plan.rows, version)
+    return view.row_key(version.change.key), (plan.rows, version)
 
 
 def _candidate(lookup: LookupPlan, state: KeysState, change: CandidateChange) -> tuple[KeysState, list[Routed]]:

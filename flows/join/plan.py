@@ -167,7 +167,6 @@ class Plan:
             change.position,
             change.ts_ms,
             view.row(change.after),
-            None,
             view.named(change.named),
             refs,
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from connectors.records import LookupVersion, Record, Versions
 from flows.join.differences import changed_between, changed_by_answer, joined
-from flows.join.messages import NO_REFERENCE, Answer, Message, Routed, Update, Version
+from flows.join.messages import NO_REFERENCE, Answer, Message, Routed, RowChange, Update, Version
 from flows.join.plan import Plan, ViewPlan
 
 
@@ -37,7 +37,7 @@ def apply(plan: Plan, state: RowState, message: Message) -> tuple[RowState, list
     """Take in a version or an answer; out come the records that this completes, in order."""
     match message:
         case Version():
-            return _settle(plan, plan.views[message.view], state, (*state.wait, message))
+            return _settle(plan, plan.views[message.change.view], state, (*state.wait, message))
         case Update():
             return _update(plan, state, message)
         case _:
@@ -47,7 +47,7 @@ def apply(plan: Plan, state: RowState, message: Message) -> tuple[RowState, list
 def close(state: RowState) -> RowState:
     """Nothing is in flight: no version waits, and no answer can be ahead of its row."""
     if state.wait:
-        raise RuntimeError(f"a version of {state.wait[0].key} did not arrive in its epoch")
+        raise RuntimeError(f"a version of {state.wait[0].change.key} did not arrive in its epoch")
     return RowState(state.current) if state.turn or state.early else state
 
 
@@ -67,19 +67,19 @@ def _settle(plan: Plan, view: ViewPlan, state: RowState, wait: tuple[Version, ..
 
 
 def _next_version(view: ViewPlan, state: RowState, version: Version) -> tuple[Current | None, Record]:
-    old = state.current
+    old, change = state.current, version.change
     before = None if old is None else _text(view, old)
-    if version.op == "d":
-        return None, _record(view, version, _unjoined(view, version.position), before, None)
-    if version.row is None or version.refs is None:
-        current = None if old is None else old._replace(position=version.position, gone=True)
-        versions = _unjoined(view, version.position) if current is None else _versions(view, current)
-        return current, _record(view, version, versions, before, None)
+    if change.op == "d":
+        return None, _record(view, change, _unjoined(view, change.position), before, None)
+    if change.row is None or change.refs is None:
+        current = None if old is None else old._replace(position=change.position, gone=True)
+        versions = _unjoined(view, change.position) if current is None else _versions(view, current)
+        return current, _record(view, change, versions, before, None)
     answers = version.answers
     if old is not None or state.early:
-        answers = tuple(_newest(state, slot, fk, answers[slot]) for slot, fk in enumerate(version.refs))
-    current = Current(version.position, version.row, version.refs, answers)
-    return current, _record(view, version, _versions(view, current), before, _text(view, current))
+        answers = tuple(_newest(state, slot, fk, answers[slot]) for slot, fk in enumerate(change.refs))
+    current = Current(change.position, change.row, change.refs, answers)
+    return current, _record(view, change, _versions(view, current), before, _text(view, current))
 
 
 def _newest(state: RowState, slot: int, fk: str | None, answer: Answer) -> Answer:
@@ -123,18 +123,18 @@ def _update(plan: Plan, state: RowState, update: Update) -> tuple[RowState, list
     return state, [_out(plan, record)]
 
 
-def _record(view: ViewPlan, version: Version, versions: Versions, before: str | None, after: str | None) -> Record:
+def _record(view: ViewPlan, change: RowChange, versions: Versions, before: str | None, after: str | None) -> Record:
     """The one record of a row's own change."""
     return Record(
         view=view.view.name,
-        op=version.op,
-        key=version.key,
-        ts_ms=version.ts_ms,
-        position=version.position,
+        op=change.op,
+        key=change.key,
+        ts_ms=change.ts_ms,
+        position=change.position,
         versions=versions,
         before=before,
         after=after,
-        changed=changed_between(before, after, version.named) if version.op == "u" else None,
+        changed=changed_between(before, after, change.named) if change.op == "u" else None,
     )
 
 

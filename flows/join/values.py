@@ -130,13 +130,14 @@ def buckets(generation: int) -> int:
 
 
 def _answer(plan: Plan, state: ValueState, version: Version) -> tuple[ValueState, list[Routed]]:
-    view = plan.views[version.view]
+    change = version.change
+    view = plan.views[change.view]
     lookup = view.lookups[len(version.answers)]
     met = version.with_answer(state.answer)
     out = [next_stop(plan, view, met)]
-    fk = version.refs[lookup.slot] if version.refs else None
+    fk = change.refs[lookup.slot] if change.refs else None
     if fk is not None and version.new[lookup.slot]:
-        state, joins = _subscribe(plan, lookup, fk, state, version.key, version.position)
+        state, joins = _subscribe(plan, lookup, fk, state, change.key, change.position)
         out += joins
     return state, out
 
