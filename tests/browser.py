@@ -32,14 +32,7 @@ def find() -> str | None:
 
 def ensure() -> str | None:
     """As `find`, and when there is none, install one: Playwright's, else the system's package."""
-    found = find()
-    for command in () if found else _installers():
-        print("no browser for the tests yet:", " ".join(command), flush=True)
-        _succeeds(command, timeout_s=_INSTALL_TIMEOUT_S)
-        find.cache_clear()
-        if found := find():
-            break
-    return found
+    return find() or _installed_by_playwright() or _installed_by_apt()
 
 
 def main() -> int:
@@ -64,14 +57,30 @@ def _candidates() -> Iterator[str]:
         yield str(path)
 
 
-def _installers() -> Iterator[list[str]]:
+def _installed_by_playwright() -> str | None:
     playwright = [sys.executable, "-m", "playwright"]
-    yield [*playwright, "install", "chromium"]
+    if not _installs([*playwright, "install", "chromium"]):
+        return None
+    root = None if find() else _as_root()
+    if root is not None:  # it is there, but may lack libraries
+        _installs([*root, *playwright, "install-deps", "chromium"])
+    return find()
+
+
+def _installed_by_apt() -> str | None:
     root = _as_root()
-    if root is not None and shutil.which("apt-get"):
-        yield [*root, *playwright, "install-deps", "chromium"]
-        yield [*root, "apt-get", "update"]
-        yield [*root, "apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
+    if root is None or not shutil.which("apt-get"):
+        return None
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    _installs([*apt, "update"])
+    return find() if _installs([*apt, "install", "--yes", "--no-install-recommends", "chromium"]) else None
+
+
+def _installs(command: list[str]) -> bool:
+    print("no browser for the tests yet:", " ".join(command), flush=True)
+    done = _succeeds(command, timeout_s=_INSTALL_TIMEOUT_S)
+    find.cache_clear()
+    return done
 
 
 def _as_root() -> list[str] | None:
