@@ -4,6 +4,7 @@ What the stream holds after the mark is its *tail*. A resumed job makes the reco
 interleaving perhaps, so that each key reaches or passes its last version there sooner or later. Until then a record is
 written only if it is forward of that version; once every key has got there, the tail is settled and the mark may move
 on. (A mark that moved earlier would forget the rest of the tail after a second crash, and duplicates would follow.)
+Checkpoints taken meanwhile say which keys are still to be reached: those that are not will not be made again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from connectors.records import Record, Versions
 from connectors.rows import changed_paths, loads
+from connectors.stream_ids import parts
 
 RowKey = tuple[str, str]
 """View and key."""
@@ -25,17 +27,42 @@ class Standing(NamedTuple):
     versions: Versions
 
 
+class Mark(NamedTuple):
+    """What the sink's checkpoint holds: a resumed job reads the stream after `entry_id`. `seen` is the stream's end at
+    the checkpoint; of the keys whose last entry is not after it, the job makes only the `unreached` again.
+    """
+
+    entry_id: str
+    seen: str
+    unreached: frozenset[RowKey] = frozenset()
+
+    @classmethod
+    def at(cls, entry_id: str) -> Mark:
+        """The mark of a job that has reached everything up to this entry."""
+        return cls(entry_id, entry_id)
+
+
 class Tail:
     """The last version of each key that the stream holds after the mark, until we are past it."""
 
-    def __init__(self, entries: Iterable[tuple[RowKey, Standing]] = ()) -> None:
-        """`entries` in the order of the stream; of each key the last one counts."""
+    def __init__(self, entries: Iterable[tuple[RowKey, Standing]] = (), mark: Mark | None = None) -> None:
+        """`entries` in the order of the stream; of each key the last one counts. Without a mark all will be made
+        again.
+        """
         self._standing: dict[RowKey, Standing] = dict(entries)
-        self._unreached: set[RowKey] = set(self._standing)
+        self._unreached = {
+            row_key
+            for row_key, standing in self._standing.items()
+            if mark is None or parts(standing.entry_id) > parts(mark.seen) or row_key in mark.unreached
+        }
 
     def __len__(self) -> int:
         """How many keys have not been reached again."""
         return len(self._unreached)
+
+    @property
+    def unreached(self) -> frozenset[RowKey]:
+        return frozenset(self._unreached)
 
     @property
     def settled(self) -> bool:

@@ -13,7 +13,7 @@ from redis import Redis
 
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
-from connectors.once import RowKey, Standing, Tail, following
+from connectors.once import Mark, RowKey, Standing, Tail, following
 from connectors.records import Record, Versions
 from connectors.redis_client import connect, translated
 from connectors.settings import Keys
@@ -58,11 +58,11 @@ class SinkEvents(NamedTuple):
     on_held: Callable[[str | None], None] = lambda _: None
 
 
-class RedisStreamSink(FixedPartitionedSink[Record, str]):
+class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
     """Appends records to the `changes` streams.
 
     Unit of parallelism: one partition, and one writer, for each stream; items are keyed by the number of their shard.
-    Delivery: each record once. The partition's snapshot is a *mark*, an entry's id: a resumed job reads what the stream
+    Delivery: each record once. The partition's snapshot is a *mark* in the stream: a resumed job reads what the stream
     holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip; when its fate
     is unknown, the end of the stream is read first. While Redis is away or refuses writes the batch is held, in order,
     and the flow with it. Trimming to `maxlen` entries is approximate and never goes beyond the mark of a durable
@@ -95,9 +95,9 @@ class RedisStreamSink(FixedPartitionedSink[Record, str]):
     def part_fn(self, item_key: str) -> int:
         return int(item_key)
 
-    def build_part(self, step_id: str, for_part: str, resume_state: str | None) -> RedisStreamPartition:
+    def build_part(self, step_id: str, for_part: str, resume_state: Mark | None) -> RedisStreamPartition:
         stream = self._keys.changes[int(for_part)]
-        mark = resume_state or self._first_marks.get(stream, BEGINNING)
+        mark = resume_state or Mark.at(self._first_marks.get(stream, BEGINNING))
         return RedisStreamPartition(
             connect(self._url, resend=False),
             stream,
@@ -108,11 +108,11 @@ class RedisStreamSink(FixedPartitionedSink[Record, str]):
         )
 
 
-class RedisStreamPartition(StatefulSinkPartition[Record, str]):
+class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
     """The one writer of one stream."""
 
     def __init__(
-        self, client: Redis, stream: str, mark: str, *, maxlen: int, ending: Ending, events: SinkEvents | None = None
+        self, client: Redis, stream: str, mark: Mark, *, maxlen: int, ending: Ending, events: SinkEvents | None = None
     ) -> None:
         self._client = client
         self._stream = stream
@@ -121,7 +121,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, str]):
         self._events = events or SinkEvents()
         self._append = client.register_script(_APPEND)
         self._mark = mark
-        self._last_id = mark
+        self._last_id = mark.entry_id
         self._tail = Tail()
         self._written = 0
         # How much was written up to each of the last marks. The newest checkpoint may not be durable yet.
@@ -129,21 +129,20 @@ class RedisStreamPartition(StatefulSinkPartition[Record, str]):
         self._failed: DBWatchError | None = None
         self._resume()
 
-    @property
-    def mark(self) -> str:
-        """The id after which a resumed job reads the stream."""
-        return self._mark
-
     def write_batch(self, values: list[Record]) -> None:
         if self._failed is not None:
             raise self._failed
         for call in _calls(values):
             self._write(call)
 
-    def snapshot(self) -> str:
-        if self._failed is None and self._tail.settled:
-            self._mark = self._last_id
+    def snapshot(self) -> Mark:
+        if self._failed is not None:
+            return self._mark
+        if self._tail.settled:
+            self._mark = Mark.at(self._last_id)
             self._marked_at.append(self._written)
+        else:
+            self._mark = self._mark._replace(seen=self._last_id, unreached=self._tail.unreached)
         return self._mark
 
     def close(self) -> None:
@@ -154,24 +153,26 @@ class RedisStreamPartition(StatefulSinkPartition[Record, str]):
         may be written, for what is missing would never be noticed.
         """
         try:
-            entries = self._persist(self._read_tail)
+            entries = self._persist(lambda: self._read_tail(self._mark.seen))
         except DBWatchError as exc:
             self._failed = exc
             self._ending.fail(exc)
             return
-        self._tail = Tail(entries)
+        self._tail = Tail(entries, self._mark)
         self._written = len(entries)
         if entries:
             self._last_id = entries[-1][1].entry_id
-            log.info("sink.resumed", stream=self._stream, mark=self._mark, tail=len(entries), keys=len(self._tail))
+            log.info(
+                "sink.resumed", stream=self._stream, mark=self._mark.entry_id, tail=len(entries), keys=len(self._tail)
+            )
 
-    def _read_tail(self) -> list[tuple[RowKey, Standing]]:
-        """What the stream holds after the last id we know."""
+    def _read_tail(self, seen: str) -> list[tuple[RowKey, Standing]]:
+        """What the stream holds after the last id we know; it must reach to what was seen."""
         with translated(f"reading {self._stream} after {self._last_id}"):
             end = self._last_generated_id()
-            if parts(end) < parts(self._last_id):
+            if parts(end) < parts(seen):
                 raise StreamLost(
-                    f"{self._stream} ends at {end}, before {self._last_id}, which was written already: Redis lost "
+                    f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost "
                     "entries. Restore its data, or start over: delete the streams and the hash of the job, and use a "
                     "new recovery folder, so that the collections are read again"
                 )
@@ -201,7 +202,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, str]):
             nonlocal after, attempts
             attempts += 1
             if attempts > 1:  # the fate of the last attempt is unknown
-                found = self._read_tail()
+                found = self._read_tail(self._last_id)
                 if found:
                     self._written += len(found)
                     self._last_id = found[-1][1].entry_id

@@ -12,14 +12,16 @@ from redis import Redis
 
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
+from connectors.once import Mark
 from connectors.records import LookupVersion, Record, Versions
 from connectors.redis_client import connect
 from connectors.redis_streams import RedisStreamPartition, RedisStreamSink, SinkEvents, Written, check_redis
 from connectors.settings import Keys
+from connectors.stream_ids import parts
 from tests.conftest import REDIS_KINDS, StartRedis, wait_until
 
 pytestmark = pytest.mark.parametrize("redis_kind", REDIS_KINDS)
-KEYS_AT_START = "0-0"
+AT_START = Mark.at("0-0")
 
 
 def record(key: str, row: int, n: int = 1, *, op: str = "u", cause: str | None = None, text: str = "x") -> Record:
@@ -43,12 +45,16 @@ def client(redis_url: str) -> Generator[Redis]:
     client.close()
 
 
-def partition(url: str, prefix: str, mark: str = KEYS_AT_START, *, maxlen: int = 100_000) -> RedisStreamPartition:
+def partition(url: str, prefix: str, mark: Mark = AT_START, *, maxlen: int = 100_000) -> RedisStreamPartition:
     return RedisStreamPartition(connect(url, resend=False), f"{prefix}:changes", mark, maxlen=maxlen, ending=Ending())
 
 
 def entries(client: Redis, prefix: str) -> list[Record]:
     return [Record.from_fields(fields) for fields in written_fields(client, prefix)]
+
+
+def last_id(client: Redis, prefix: str) -> str:
+    return str(cast("dict[str, str]", client.xinfo_stream(f"{prefix}:changes"))["last-generated-id"])
 
 
 def written_fields(client: Redis, prefix: str) -> list[dict[str, str]]:
@@ -92,9 +98,27 @@ def test_the_mark_waits_until_every_key_of_the_tail_was_reached_again(redis_url:
     first.write_batch([record("a", 1), record("b", 1)])
     resumed = partition(redis_url, prefix, mark)
     resumed.write_batch([record("a", 1), record("c", 1)])
-    assert resumed.snapshot() == mark
+    assert resumed.snapshot().entry_id == mark.entry_id
     resumed.write_batch([record("b", 2)])
-    assert resumed.snapshot() > mark
+    assert parts(resumed.snapshot().entry_id) > parts(mark.entry_id)
+
+
+def test_after_a_second_crash_the_mark_waits_only_for_what_the_checkpoint_had_not_reached(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    first = partition(redis_url, prefix)
+    mark = first.snapshot()
+    first.write_batch([record("a", 1), record("b", 1)])
+    second = partition(redis_url, prefix, mark)
+    second.write_batch([record("a", 1), record("c", 1)])
+    mark = second.snapshot()
+    second.write_batch([record("d", 1)])
+    third = partition(redis_url, prefix, mark)  # it will not make a or c again
+    third.write_batch([record("b", 1)])
+    assert third.snapshot().entry_id == mark.entry_id
+    third.write_batch([record("d", 1), record("d", 2)])
+    assert third.snapshot() == Mark.at(last_id(client, prefix))
+    assert [r.key for r in entries(client, prefix)] == ["a", "b", "c", "d", "d"]
 
 
 def test_a_row_version_that_is_in_the_stream_is_written_again_only_as_caused(
@@ -133,11 +157,12 @@ def test_a_batch_larger_than_one_call_is_written_whole(client: Redis, redis_url:
 def test_a_stream_that_ends_before_the_mark_stops_the_job(redis_url: str, prefix: str) -> None:
     ending = Ending()
     sink = RedisStreamSink(url=redis_url, keys=Keys(prefix), maxlen=1000, first_marks={}, ending=ending)
-    part = sink.build_part("step", "0", "9999999999999-0")
+    mark = Mark("0-0", "9999999999999-0")
+    part = sink.build_part("step", "0", mark)
     assert isinstance(ending.error, StreamLost)
     with pytest.raises(StreamLost):
         part.write_batch([record("a", 1)])
-    assert part.snapshot() == "9999999999999-0"
+    assert part.snapshot() == mark
 
 
 def test_a_batch_is_held_while_redis_is_out_of_memory_and_nothing_is_lost(
@@ -152,7 +177,7 @@ def test_a_batch_is_held_while_redis_is_out_of_memory_and_nothing_is_lost(
         part = RedisStreamPartition(
             connect(server.uri, resend=False),
             "s",
-            "0-0",
+            AT_START,
             maxlen=100,
             ending=ending,
             events=SinkEvents(written.append, held.append),
@@ -196,7 +221,7 @@ def test_redis_stopped_and_started_again_in_mid_stream_loses_and_repeats_nothing
     redis_kind: str, start_redis: StartRedis
 ) -> None:
     server = start_redis(kind=redis_kind)
-    part = RedisStreamPartition(connect(server.uri, resend=False), "s", "0-0", maxlen=9999, ending=Ending())
+    part = RedisStreamPartition(connect(server.uri, resend=False), "s", AT_START, maxlen=9999, ending=Ending())
     part.write_batch([record("a", 1)])
     server.stop()
     writer = threading.Thread(target=part.write_batch, args=([record("a", 2)],))
@@ -210,7 +235,7 @@ def test_redis_stopped_and_started_again_in_mid_stream_loses_and_repeats_nothing
 def test_a_stop_ends_the_wait_for_redis(redis_kind: str, start_redis: StartRedis) -> None:
     server = start_redis(kind=redis_kind)
     ending = Ending()
-    part = RedisStreamPartition(connect(server.uri, resend=False), "s", "0-0", maxlen=9999, ending=ending)
+    part = RedisStreamPartition(connect(server.uri, resend=False), "s", AT_START, maxlen=9999, ending=ending)
     server.stop()
     ending.request()
     with pytest.raises(DBWatchError):

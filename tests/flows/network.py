@@ -13,7 +13,7 @@ from collections import defaultdict, deque
 from typing import Any, NamedTuple
 
 from connectors.changes import Change
-from connectors.once import Standing, Tail, following
+from connectors.once import Mark, Standing, Tail, following
 from connectors.records import Record
 from flows.join.messages import Message, Routed
 from flows.join.plan import Plan
@@ -28,7 +28,7 @@ class Checkpoint(NamedTuple):
 
     read: tuple[int, ...]
     states: dict[Place, Any]
-    mark: int
+    mark: Mark
 
 
 class Job:
@@ -43,7 +43,7 @@ class Job:
             parts[zlib.crc32(f"{change.collection}{change.key}".encode()) % partitions].append(change)
         self._parts = parts
         self.stream: list[Record] = []
-        self._durable = Checkpoint((0,) * partitions, {}, 0)
+        self._durable = Checkpoint((0,) * partitions, {}, Mark.at("0-0"))
         self._restart()
 
     def run(self, *, crashes: int) -> None:
@@ -65,13 +65,17 @@ class Job:
             elif self._net:
                 self._deliver(*self._rnd.choice(list(self._net)))
 
+    @property
+    def settled(self) -> bool:
+        """Whether the mark may move on."""
+        return self._tail.settled
+
     def _restart(self) -> None:
         read, states, mark = self._durable
         self._read, self._states, self._mark = list(read), dict(states), mark
         self._net: dict[tuple[Any, Place], deque[Message]] = defaultdict(deque)
-        self._tail = Tail(
-            ((r.view, r.key), Standing(str(i), r.versions)) for i, r in enumerate(self.stream) if i >= mark
-        )
+        entries = (((r.view, r.key), Standing(_id(i), r.versions)) for i, r in enumerate(self.stream))
+        self._tail = Tail(list(entries)[_place(mark.entry_id) :], mark)
 
     def _end_epoch(self) -> None:
         for place, state in list(self._states.items()):
@@ -81,8 +85,11 @@ class Job:
                 del self._states[place]
             else:
                 self._states[place] = closed
+        seen = _id(len(self.stream) - 1)
         if self._tail.settled:
-            self._mark = len(self.stream)
+            self._mark = Mark.at(seen)
+        else:
+            self._mark = self._mark._replace(seen=seen, unreached=self._tail.unreached)
         self._durable = Checkpoint(tuple(self._read), dict(self._states), self._mark)
 
     def _untold(self) -> bool:
@@ -120,5 +127,15 @@ class Job:
         if not admitted:
             return
         if standing is not None:
-            record = following(record, standing.versions, self.stream[int(standing.entry_id)].after)
+            record = following(record, standing.versions, self.stream[_place(standing.entry_id) - 1].after)
         self.stream.append(record)
+
+
+def _id(index: int) -> str:
+    """The id of an entry by its index in the stream; -1 is before the first."""
+    return f"{index + 1}-0"
+
+
+def _place(entry_id: str) -> int:
+    """How many entries there are up to this one."""
+    return int(entry_id.partition("-")[0])

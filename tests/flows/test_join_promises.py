@@ -87,6 +87,15 @@ def test_a_version_that_overtakes_an_earlier_stay_at_the_same_foreign_key_keeps_
     assert breaches(history, stream) == []
 
 
+def test_once_everything_was_made_again_the_mark_moves_on() -> None:
+    for seed in range(600):
+        rnd = random.Random(seed)
+        history = random_history(rnd, length=rnd.randrange(5, 40))
+        job = Job(rnd, PLAN, history.changes, partitions=1 + seed % 3)
+        job.run(crashes=seed % 7)
+        assert job.settled, seed
+
+
 def broken(seeds: int) -> int:
     return sum(bool(breaches(*run(seed))) for seed in range(seeds))
 
