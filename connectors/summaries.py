@@ -24,7 +24,8 @@ _MISSING = object()
 
 
 class Diff(NamedTuple):
-    """One changed leaf. `old` is None when it is not known, both are `UNSET` where the field is not there."""
+    """One changed path. `old` is None when it is not known; either is `UNSET` where the field is not there. A joined row
+    that came or went as a whole is called by its name, or `NONE`."""
 
     path: str
     old: str | None
@@ -47,6 +48,7 @@ class Summary(NamedTuple):
 
 
 UNSET = "(unset)"
+NONE = "none"
 
 
 def summary_of(record: Record, *, longest: int = 120) -> Summary:
@@ -123,14 +125,26 @@ def _diffs(
 ) -> Iterator[Diff]:
     if after is None or record.op != "u":
         return
+    lookups, changed = record.versions.lookups, set(record.changed or ())
     for path in record.changed or ():
-        old = None if before is None else _text_at(before, path, longest)
-        yield Diff(one_line(path, longest), old, _text_at(after, path, longest))
+        if any(parent in changed for parent in _parents(path)):
+            continue  # shown with what it is a part of
+        old = None if before is None else _text_at(before, path, lookups, longest)
+        yield Diff(one_line(path, longest), old, _text_at(after, path, lookups, longest))
 
 
-def _text_at(row: Mapping[str, Any], path: str, longest: int) -> str:
+def _parents(path: str) -> Iterator[str]:
+    steps = path.split(".")
+    return (".".join(steps[:i]) for i in range(1, len(steps)))
+
+
+def _text_at(row: Mapping[str, Any], path: str, lookups: Mapping[str, object], longest: int) -> str:
     value = _at(row, path)
-    return UNSET if value is _MISSING else value_text(value, longest)
+    if value is _MISSING:
+        return UNSET
+    if path not in lookups:
+        return value_text(value, longest)
+    return (_naming(value, {}, longest) or value_text(value, longest)) if _is_object(value) else NONE
 
 
 def _at(row: Mapping[str, Any], path: str) -> Any:

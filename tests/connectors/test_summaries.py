@@ -70,6 +70,16 @@ def test_an_update_shows_old_and_new_of_each_changed_leaf() -> None:
     )
 
 
+def test_a_joined_row_that_is_gone_is_one_change() -> None:
+    before = {"text": "Whoa.", "movie": {"title": "The Matrix", "year": 1999}}
+    after = {"text": "Whoa.", "movie": None}
+    changed = ("movie", "movie.title", "movie.year")
+    gone = summary_of(record(before=before, after=after, changed=changed, lookups=("movie",)))
+    assert gone.diffs == (Diff("movie", "The Matrix (1999)", "none"),)
+    came = summary_of(record(before=after, after=before, changed=changed, lookups=("movie",)))
+    assert came.diffs == (Diff("movie", "none", "The Matrix (1999)"),)
+
+
 def test_without_the_row_before_the_old_value_is_unknown() -> None:
     assert summary_of(record(after={"n": 2}, changed=("n",))).diffs == (Diff("n", None, "2"),)
 
