@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -10,7 +11,7 @@ from typing import Any, TypeGuard, cast
 
 from connectors.changes import Shape
 from connectors.errors import ConfigError
-from connectors.rows import covers
+from connectors.rows import covers, touch
 
 _FILE_KEYS = ("views",)
 _VIEW_KEYS = ("collection", "mask", "fields", "lookups")
@@ -131,9 +132,10 @@ def _view(name: str, tables: Mapping[str, Any], file: str, masks: dict[str, tupl
 
 def _lookup(name: str, tables: Mapping[str, Any], file: str, parent: str, masks: dict[str, tuple[str, ...]]) -> Lookup:
     where = f"{parent}.{name}"
-    if name == "row" or "." in name:
+    if name == "row" or not re.fullmatch(r"[\w-]+", name):
         raise ConfigError(
-            f"{file}: [{where}]: a lookup cannot be called {name!r}; choose a name without dots, not `row`"
+            f"{file}: [{where}]: a lookup cannot be called {name!r}; choose a name of letters, digits, `_` and `-`, "
+            "not `row`"
         )
     table = _table(tables, name, file, parent)
     _known(table, _LOOKUP_KEYS, file, where)
@@ -163,10 +165,11 @@ def _check_masks(view: View, masks: Mapping[str, tuple[str, ...]], file: str) ->
         needed = [("local", view.collection, lookup.local), ("foreign", lookup.collection, lookup.foreign)]
         needed += [("fields", lookup.collection, path) for path in lookup.fields or ()]
         for key, collection, path in needed:
-            if covers(masks.get(collection, ()), path):
+            mask = masks.get(collection, ())
+            if covers(mask, path) or (key != "fields" and touch(mask, (path,))):
                 raise ConfigError(
-                    f"{file}: [{where}] {key}: `{path}` of `{collection}` is masked and cannot be used; "
-                    f"take it out of the mask or choose another field"
+                    f"{file}: [{where}] {key}: `{path}` of `{collection}`, or a part of it, is masked and cannot be "
+                    f"used; take it out of the mask or choose another field"
                 )
     for path in view.fields or ():
         if covers(masks.get(view.collection, ()), path):
