@@ -17,7 +17,8 @@ from connectors.rows import covers, loads
 OPS: Mapping[str, str] = {"c": "created", "u": "updated", "d": "deleted", "r": "read"}
 
 _NAMING = ("title", "name", "label", "subject", "text", "email")
-_SAYING = ("title", "subject", "text", "name", "email")  # of a row that refers to others: what it says goes first
+# Of a row that refers to others, what it says goes before whose it is.
+_SAYING = ("title", "subject", "text", "name", "email")
 _YEAR = "year"
 _PLAIN_FIELDS = 3
 _MISSING = object()
