@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from pymongo import MongoClient
@@ -20,7 +20,7 @@ from connectors.stream_ids import Start
 from connectors.stream_reader import open_reader
 from tests.acceptance.processes import DBWATCH, Job
 from tests.conftest import REDIS_KINDS, StartMongod, StartRedis, wait_until
-from tests.docs.pages import blocks, section, text_of
+from tests.docs.pages import blocks, first_cells, section, text_of
 
 PAGE = text_of("security.md")
 KEYS = Keys("dbwatch")
@@ -113,6 +113,8 @@ def test_the_job_runs_stops_and_resumes_with_the_least_privileges(
     assert job.stop() == 0, job.output()
     assert client.xlen(KEYS.changes[0]) == 6
     assert client.hlen(KEYS.health) == 1
+    named = set(first_cells(section(text_of("records.md"), "`P:job`")))
+    assert {name for name in cast("list[str]", client.hkeys(KEYS.job)) if ":" not in name} <= named
 
 
 @pytest.mark.parametrize("redis_kind", REDIS_KINDS)
