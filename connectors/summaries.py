@@ -25,8 +25,8 @@ _MISSING = object()
 
 
 class Diff(NamedTuple):
-    """One changed path. `old` is None when it is not known; either is `UNSET` where the field is not there. A joined row
-    that came or went as a whole is called by its name, or `NONE`."""
+    """One changed path. `old` is None when it is not known; either is `UNSET` where the field is not there. A joined
+    row that came or went as a whole is called by its name, or `NONE`."""
 
     path: str
     old: str | None
