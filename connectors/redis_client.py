@@ -40,13 +40,16 @@ _AWAY = (
     OSError,
 )
 
+_FOR_NOW = ("BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "UNKILLABLE")
+"""How the replies begin that tell of a state which passes: a full disk, a replica or a script that is waited for."""
+
 
 def connect(url: str, *, resend: bool = True) -> Redis:
     """A client that gives text and speaks RESP2, so that replies have one shape on every server.
 
-    With `resend`, a command is sent once more when its pooled connection proves stale; whoever must not write twice turns
-    it off. All other retries are the caller's. Nothing is sent yet. Raises `ConfigError` for an address that cannot be
-    read.
+    With `resend`, a command is sent once more when its pooled connection proves stale; whoever must not write twice
+    turns it off. All other retries are the caller's. Nothing is sent yet. Raises `ConfigError` for an address that
+    cannot be read.
     """
     with _address(url):
         return Redis.from_url(url, retry=Retry(NoBackoff(), int(resend)), **_OPTIONS)
@@ -87,6 +90,8 @@ def translated(doing: str) -> Generator[None]:
     except _AWAY as exc:
         raise TransientError(f"{doing}: {exc}") from exc
     except rx.ResponseError as exc:
+        if str(exc).startswith(_FOR_NOW):
+            raise TransientError(f"{doing}: {exc}") from exc
         if str(exc).startswith("WRONGTYPE"):
             raise ConfigError(
                 f"{doing}: the key holds a value of another type; something else uses it: set another DBWATCH_PREFIX"
@@ -101,4 +106,8 @@ def _address(url: str) -> Generator[None]:
     try:
         yield
     except (ValueError, TypeError) as exc:
-        raise ConfigError(f"REDIS_URL: {hidden(url)!r} is not an address that Redis clients understand: {exc}") from exc
+        # Not the reason that is given: it may quote a part of a password.
+        raise ConfigError(
+            f"REDIS_URL: {hidden(url)!r} is not an address that Redis clients understand; expected one such as "
+            "redis://user:password@host:6379/0, with special characters of the password percent-encoded"
+        ) from exc

@@ -165,15 +165,16 @@ def test_a_stream_that_ends_before_the_mark_stops_the_job(redis_url: str, prefix
     assert part.snapshot() == mark
 
 
-def test_a_batch_is_held_while_redis_is_out_of_memory_and_nothing_is_lost(
-    redis_kind: str, start_redis: StartRedis
+@pytest.mark.parametrize("refusal", ["maxmemory", "min-replicas-to-write"])
+def test_a_batch_is_held_while_redis_refuses_writes_and_nothing_is_lost(
+    redis_kind: str, start_redis: StartRedis, refusal: str
 ) -> None:
     server = start_redis(kind=redis_kind)
     held: list[str | None] = []
     written: list[Written] = []
     ending = Ending()
     with Redis.from_url(server.uri, decode_responses=True) as client:
-        client.config_set("maxmemory", "1")
+        client.config_set(refusal, "1")
         part = RedisStreamPartition(
             connect(server.uri, resend=False),
             "s",
@@ -185,10 +186,10 @@ def test_a_batch_is_held_while_redis_is_out_of_memory_and_nothing_is_lost(
         writer = threading.Thread(target=part.write_batch, args=([record("a", 1), record("b", 1)],))
         writer.start()
         wait_until(lambda: bool(held), 10)
-        client.config_set("maxmemory", "0")
+        client.config_set(refusal, "0")
         writer.join(timeout=20)
         assert client.xlen("s") == 2
-    assert "maxmemory" in str(held[0])
+    assert {"maxmemory": "maxmemory", "min-replicas-to-write": "NOREPLICAS"}[refusal] in str(held[0])
     assert held[-1] is None
     assert [len(w.records) for w in written] == [2]
 
