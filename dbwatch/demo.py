@@ -82,6 +82,8 @@ def run(options: Options, ending: Ending, hooks: Hooks) -> None:
         hooks.progress("MongoDB and Valkey are running")
         settings, env = _settings(addresses)
         fill_with_progress(settings, sizes=options.sizes, seed=options.seed)
+        if ending.requested:
+            return
         children = Children(options.folder, env=env)
         try:
             _Run(options, settings, children, ending, hooks).run()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to end, so that what runs ends in its own order."""
+"""Ctrl-C, SIGTERM and a terminal that closes as a request to end, so that what runs ends in its own order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from connectors.ending import Ending
 
 @contextmanager
 def ending_on_signals() -> Generator[Ending]:
-    """An `Ending` that SIGINT and SIGTERM request; the former handlers are put back. Main thread only.
+    """An `Ending` that SIGINT, SIGTERM and SIGHUP request; the former handlers are put back. Main thread only.
 
-    A second Ctrl-C raises `KeyboardInterrupt`, for a person who will not wait.
+    A SIGHUP that is ignored, as `nohup` has it, stays so. A second Ctrl-C raises `KeyboardInterrupt`, for a person who
+    will not wait.
     """
     ending = Ending()
 
@@ -22,7 +23,10 @@ def ending_on_signals() -> Generator[Ending]:
             raise KeyboardInterrupt
         ending.request()
 
-    former = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)
+    former = {number: signal.signal(number, request) for number in wanted}
     try:
         yield ending
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -53,13 +54,14 @@ def command(*, folder: Path, port: int, movies: int, users: int, comments: int, 
 
 
 class _Progress:
-    """Lines with the time since the beginning."""
+    """Lines with the time since the beginning, as long as there is a terminal to write them to."""
 
     def __init__(self) -> None:
         self._began_s = time.monotonic()
 
     def tell(self, text: str) -> None:
-        click.echo(f"{time.monotonic() - self._began_s:6.1f} s  {text}", err=True)
+        with suppress(OSError):
+            click.echo(f"{time.monotonic() - self._began_s:6.1f} s  {text}", err=True)
 
 
 def _show_invitation(invitation: demo.Invitation) -> None:

@@ -10,7 +10,7 @@ import pytest
 from dbwatch.signals import ending_on_signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_requests_the_end_and_interrupts_nothing(number: signal.Signals) -> None:
     with ending_on_signals() as ending:
         os.kill(os.getpid(), number)
