@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
@@ -14,13 +15,14 @@ from redis import Redis
 
 from connectors.accounts import Accounts, SignedIn
 from connectors.errors import ConfigError
-from connectors.redis_client import connect
+from connectors.redis_client import connect, reached
 from connectors.settings import Keys
 from connectors.stream_ids import Start
 from connectors.stream_reader import open_reader
 from tests.acceptance.processes import DBWATCH, Job
 from tests.conftest import REDIS_KINDS, StartMongod, StartRedis, wait_until
 from tests.docs.pages import blocks, first_cells, section, text_of
+from tests.docs.tls_relay import tls_relay
 
 PAGE = text_of("security.md")
 KEYS = Keys("dbwatch")
@@ -150,3 +152,18 @@ def test_a_consumer_reads_the_feed_and_nothing_else(redis_rules: tuple[Redis, Ca
         assert consumer.xreadgroup("g", "c", {KEYS.changes[0]: ">"})
         assert consumer.xautoclaim(KEYS.changes[0], "g", "c", 0)
         consumer.xack(KEYS.changes[0], "g", "0-1")
+
+
+def test_tls_to_redis_verifies_the_authority(redis_url: str, tmp_path: Path) -> None:
+    with tls_relay(tmp_path, urlsplit(redis_url).port or 0) as port:
+        assert connect(f"rediss://localhost:{port}/0?ssl_ca_certs={tmp_path / 'ca.pem'}").ping()
+        unknown = f"rediss://localhost:{port}/0"
+        with pytest.raises(ConfigError, match="CERTIFICATE_VERIFY_FAILED"):
+            reached(connect(unknown), unknown)
+
+
+def test_tls_to_redis_verifies_the_name(redis_url: str, tmp_path: Path) -> None:
+    with tls_relay(tmp_path, urlsplit(redis_url).port or 0, host="127.0.0.2") as port:
+        other = f"rediss://127.0.0.2:{port}/0?ssl_ca_certs={tmp_path / 'ca.pem'}"
+        with pytest.raises(ConfigError, match="CERTIFICATE_VERIFY_FAILED"):
+            reached(connect(other), other)
