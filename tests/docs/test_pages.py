@@ -17,7 +17,7 @@ from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectI
 from bson.datetime_ms import DatetimeMS
 
 from connectors import rows
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, DBWatchError
 from connectors.mongo_client import CODEC
 from connectors.mongo_state import SourceProgress
 from connectors.passwords import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD
@@ -172,6 +172,21 @@ def test_every_event_of_the_log_is_in_the_table_and_the_other_way_round() -> Non
     assert documented == set(_events())
 
 
+def test_every_error_that_is_explained_is_one_that_the_code_has() -> None:
+    texts = list(_texts())
+    quoted = first_cells(section(text_of("operations.md"), "What an error means"))
+    assert len(quoted) > 10
+    for words in quoted:
+        parts = words.split("…")
+        assert any(all(part.strip() in text for part in parts) for text in texts), words
+
+
+def test_every_exit_status_is_in_the_table() -> None:
+    statuses = {error.exit_status for error in (DBWatchError, *DBWatchError.__subclasses__())}
+    rows = section(text_of("operations.md"), "Exit statuses").split("\n")
+    assert statuses <= {int(row.split("|")[1]) for row in rows if re.match(r"\| \d+ \|", row)}
+
+
 def test_roles_and_lengths_of_passwords_are_as_said() -> None:
     page = section(text_of("dashboard.md"), "Signing in")
     assert f"{SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters" in page
@@ -210,6 +225,17 @@ def _events() -> Iterator[str]:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and LOGS.search(ast.unparse(node.func)) and node.args:
                     yield from (c.value for c in ast.walk(node.args[0]) if isinstance(c, ast.Constant))  # type: ignore[misc]
+
+
+def _texts() -> Iterator[str]:
+    """Every text in the code; what is put into it stands as an ellipsis."""
+    for folder in ("connectors", "flows"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    yield "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
 
 
 def _code(page: Path) -> list[str]:
