@@ -338,7 +338,7 @@ export function render({ model }) {
         table.count.textContent = sum === null || now.level === "down" ? "" : `${rate(sum)}/s`
       }
       const said = []
-      if (leftOut) said.push(`Too many to show them all: the newest are here, about ${rate(leftOut)} changes/s are left out.`)
+      if (leftOut) said.push(`Too many to show them all: the newest are here, about ${rate(leftOut)} a second are left out.`)
       if (unreadable) said.push(`${unreadable.toLocaleString()} entries of the feed could not be read.`)
       notice.hidden = !said.length
       notice.textContent = said.join(" ")

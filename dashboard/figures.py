@@ -116,18 +116,24 @@ class Shortfall:
     """How much is written but not shown, over the last three seconds."""
 
     def __init__(self) -> None:
-        self._seconds: deque[tuple[int, bool]] = deque(maxlen=3)
+        self._seconds: deque[tuple[int, int, bool]] = deque(maxlen=3)
 
-    def add(self, shown: int, *, cut: bool) -> None:
-        """One second: how many rows were shown, and whether any were left out."""
-        self._seconds.append((shown, cut))
+    def add(self, shown: int, left_out: int, *, capped: bool) -> None:
+        """One second: how many rows were shown, how many found no room, and whether there were more than was read."""
+        self._seconds.append((shown, left_out, capped))
 
     def per_second(self, written: float) -> int:
-        """About how many changes a second are left out of `written`; 0 only when none is."""
-        if not any(cut for _, cut in self._seconds):
+        """About how many changes a second are not shown, when `written` are made; 0 only when all are.
+
+        What was not read may have been a snapshot's rows only: that is so when no changes were made.
+        """
+        if not self._seconds:
             return 0
-        shown = sum(shown for shown, _ in self._seconds) / len(self._seconds)
-        return max(1, round(written - shown))
+        shown = sum(shown for shown, _, _ in self._seconds) / len(self._seconds)
+        left_out = sum(left_out for _, left_out, _ in self._seconds) / len(self._seconds)
+        if not left_out and not (written and any(capped for _, _, capped in self._seconds)):
+            return 0
+        return max(1, round(left_out), round(written - shown))
 
 
 def _by_view(seconds: list[Second], views: list[str]) -> dict[str, dict[str, float]]:

@@ -159,7 +159,8 @@ class Reader:
         """About how many changes a second are not shown; call it once a second."""
         shown, left_out = self._counted
         self._counted = (self._tables.shown, self._tables.left_out)
-        self._shortfall.add(self._tables.shown - shown, cut=self._capped or self._tables.left_out > left_out)
+        tables = self._tables
+        self._shortfall.add(tables.shown - shown, tables.left_out - left_out, capped=self._capped)
         self._capped = False
         return self._shortfall.per_second(written)
 

@@ -83,12 +83,24 @@ def test_the_latency_is_the_last_one_of_the_slowest_process() -> None:
 
 def test_a_shortfall_is_told_only_while_rows_are_left_out() -> None:
     shortfall = Shortfall()
-    shortfall.add(40, cut=False)
+    assert shortfall.per_second(50.0) == 0
+    shortfall.add(40, 0, capped=False)
     assert shortfall.per_second(50.0) == 0
     for _ in range(3):
-        shortfall.add(100, cut=True)
+        shortfall.add(100, 0, capped=True)
     assert shortfall.per_second(5000.0) == 4900
-    assert shortfall.per_second(10.0) == 1
     for _ in range(3):
-        shortfall.add(100, cut=False)
+        shortfall.add(100, 0, capped=False)
     assert shortfall.per_second(5000.0) == 0
+
+
+def test_a_snapshot_that_is_not_read_whole_is_no_shortfall() -> None:
+    shortfall = Shortfall()
+    shortfall.add(0, 0, capped=True)
+    assert shortfall.per_second(0.0) == 0
+
+
+def test_rows_without_room_are_told_even_when_the_rates_are_not_known() -> None:
+    shortfall = Shortfall()
+    shortfall.add(25, 30, capped=False)
+    assert shortfall.per_second(0.0) == 30

@@ -221,7 +221,7 @@ def test_a_flood_is_cut_and_said_to_be(page: Page, client: Redis, keys: Keys, al
             pipeline.xadd(keys.changes[0], {**fields})
         pipeline.execute()
         alive(count=5000)
-    expect(page.locator(".notice")).to_contain_text("changes/s are left out")
+    expect(page.locator(".notice")).to_contain_text("a second are left out")
     assert page.locator(".created tbody tr").count() <= 60
     expect(page.locator(".notice")).to_be_hidden()
 
