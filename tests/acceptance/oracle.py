@@ -1,4 +1,5 @@
-"""A consumer that knows only the contract: reads the feed and the database, joins for itself, and names every difference.
+"""A consumer that knows only the contract: reads the feed and the database, joins for itself, and names every
+difference.
 
 It imports nothing of the project on purpose.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from bson import json_util
@@ -78,8 +80,9 @@ def plain(document: Document) -> Document:
 def differences(
     feed: list[Entry], joined: Mapping[RowKey, Document], changes: Mapping[RowKey, int], *, snapshot: frozenset[RowKey]
 ) -> list[str]:
-    """What is wrong with the feed, in words. `changes` counts, by row, the changes that were made after the snapshot; the
-    rows of `snapshot` were there before."""
+    """What is wrong with the feed, in words. `changes` counts, by row, the changes that were made after the snapshot;
+    the rows of `snapshot` were there before.
+    """
     bad: list[str] = []
     by_row: defaultdict[RowKey, list[Entry]] = defaultdict(list)
     for entry in feed:
@@ -90,18 +93,16 @@ def differences(
         if entry.fields["view"] == "comments" and after is not None and not {"movie", "user"} <= set(after):
             bad.append(f"{entry.row_key}: half-joined record {entry.id}")
     own = Counter(e.row_key for e in feed if "cause" not in e.fields and e.fields["op"] != "r")
-    for row in {*own, *changes}:
-        if own[row] != changes.get(row, 0):
-            bad.append(f"{row}: {changes.get(row, 0)} changes, {own[row]} records without cause")
+    bad += [
+        f"{row}: {changes.get(row, 0)} changes, {own[row]} records without cause"
+        for row in {*own, *changes}
+        if own[row] != changes.get(row, 0)
+    ]
     read = Counter(e.row_key for e in feed if e.fields["op"] == "r")
     if read != Counter(dict.fromkeys(snapshot, 1)):
         bad.append(f"snapshot rows: {len(snapshot)}, records r: {read.total()}")
     for row, entries in by_row.items():
-        bad += [
-            f"{row}: {b.id} is not forward of {a.id}"
-            for a, b in zip(entries, entries[1:], strict=False)
-            if not forward(a, b)
-        ]
+        bad += [f"{row}: {b.id} is not forward of {a.id}" for a, b in pairwise(entries) if not forward(a, b)]
     for row in {*by_row, *joined}:
         last = by_row[row][-1].json("after") if row in by_row else None
         if last != joined.get(row):

@@ -32,7 +32,9 @@ fields = ["name"]
 
 
 class Job:
-    """Starts, kills and stops the job; its output is kept in one file. A context manager that leaves nothing running."""
+    """Starts, kills and stops the job; its output is kept in one file. A context manager that leaves nothing
+    running.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, str], command: Sequence[str]) -> None:
         self.folder = folder
@@ -42,14 +44,14 @@ class Job:
         if not config.exists():
             config.write_text(VIEWS, encoding="utf-8")
         known = {k: v for k, v in os.environ.items() if not k.startswith(("MONGO_", "REDIS_", "DBWATCH_", "BYTEWAX_"))}
-        self._env = {**known, "DBWATCH_CONFIG": str(config), **settings}
+        self.env = {**known, "DBWATCH_CONFIG": str(config), **settings}
         self._process: subprocess.Popen[bytes] | None = None
         self._events_before = 0
 
     def start(self) -> None:
         self._events_before = self.output().count('"event": "job.')
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._env, stdout=out, stderr=out)
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.env, stdout=out, stderr=out)
 
     @property
     def begun(self) -> bool:
@@ -66,11 +68,14 @@ class Job:
         self._process.kill()
         self._process.wait(timeout=10)
 
-    def stop(self, number: int = signal.SIGTERM, *, timeout_s: float = 30.0) -> int:
-        """Ask it to end; returns the exit status."""
+    def send(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(timeout=timeout_s)
+
+    def stop(self, number: int = signal.SIGTERM, *, timeout_s: float = 30.0) -> int:
+        """Ask it to end; returns the exit status."""
+        self.send(number)
+        return self.wait(timeout_s)
 
     def wait(self, timeout_s: float = 30.0) -> int:
         """Wait until it ends by itself; returns the exit status."""

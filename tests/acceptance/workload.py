@@ -22,9 +22,8 @@ class Workload:
         self._mongo = mongo
         self._rnd = random.Random(seed)
         self.changes: Counter[RowKey] = Counter()
-        options = {"changeStreamPreAndPostImages": {"enabled": True}} if images else {}
         for name in COLLECTIONS:
-            self._db.create_collection(name, **options)
+            self._db.create_collection(name, changeStreamPreAndPostImages={"enabled": images})
         # Few keys, so that rows meet; of several types, so that the key's form matters.
         self._keys: dict[str, list[Any]] = {
             "movies": [ObjectId(), ObjectId(), 5, "5", 6.5],

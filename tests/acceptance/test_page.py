@@ -1,0 +1,90 @@
+"""From a write to MongoDB to the cell in a signed-in browser, through the real job and the real dashboard."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bson.objectid import ObjectId
+from playwright.sync_api import Page, expect, sync_playwright
+from pymongo import MongoClient
+
+from tests import browser as finder
+from tests.acceptance.oracle import SECRET, Document
+from tests.acceptance.processes import DBWATCH, Job
+from tests.conftest import wait_until
+from tests.dashboard.serving import Server, serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+SHOWN_TIMEOUT_MS = 15_000
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def settings(
+    mongo: MongoClient[Document], mongo_uri: str, mongo_db: str, redis_url: str, prefix: str
+) -> dict[str, str]:
+    for name in ("movies", "users", "comments"):
+        mongo[mongo_db].create_collection(name, changeStreamPreAndPostImages={"enabled": True})
+    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
+
+
+@pytest.fixture
+def job(settings: dict[str, str], tmp_path: Path) -> Iterator[Job]:
+    with Job(tmp_path, settings, [*DBWATCH, "run", "-r", str(tmp_path / "recovery")]) as job:
+        job.start()
+        wait_until(lambda: job.begun, 30)
+        yield job
+
+
+@pytest.fixture
+def server(settings: dict[str, str], job: Job, tmp_path: Path) -> Iterator[Server]:
+    with serving(settings, tmp_path) as server:
+        yield server
+
+
+def one_time_password(job: Job) -> str:
+    """As `dbwatch users add` prints it, on a line of its own."""
+    command = [*DBWATCH, "users", "add", "neo", "--one-time"]
+    done = subprocess.run(command, env=job.env, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.split()[-1]
+
+
+@pytest.fixture
+def page(server: Server, job: Job) -> Iterator[Page]:
+    path = finder.find()
+    assert path is not None, "no browser; `make test` installs one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        page = browser.new_page(viewport={"width": 1366, "height": 800})
+        page.goto(server.url)
+        assert "Created" not in page.content()
+        page.get_by_label("Name").fill("neo")
+        page.get_by_label("Password").fill(one_time_password(job))
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector('.status[data-level="live"]', timeout=SHOWN_TIMEOUT_MS)
+        yield page
+        browser.close()
+
+
+def test_a_change_made_in_mongodb_is_seen_joined_by_who_signed_in(
+    page: Page, mongo: MongoClient[Document], mongo_db: str
+) -> None:
+    db = mongo[mongo_db]
+    film = ObjectId()
+    db["movies"].insert_one({"_id": film, "title": "Good Will Hunting", "year": 1997})
+    db["users"].insert_one({"name": "Skylar", "email": "skylar@example.org", "password": SECRET})
+    db["comments"].insert_one({"movie_id": film, "email": "skylar@example.org", "text": "How do you like them apples?"})
+    for shown in ("Good Will Hunting", "How do you like them apples?", "Skylar"):
+        expect(page.get_by_text(shown).first).to_be_visible(timeout=SHOWN_TIMEOUT_MS)
+    db["movies"].update_one({"_id": film}, {"$set": {"title": "Good Will Hunting 2"}})
+    expect(page.get_by_text("Good Will Hunting 2").first).to_be_visible(timeout=SHOWN_TIMEOUT_MS)
+    db["comments"].delete_many({})
+    expect(page.get_by_text("Nothing deleted yet")).to_be_hidden(timeout=SHOWN_TIMEOUT_MS)
+    assert SECRET not in page.content()
+    page.screenshot(path="test-results/acceptance-laptop.png")
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    page.screenshot(path="test-results/acceptance-phone.png")
