@@ -187,6 +187,15 @@ def test_every_exit_status_is_in_the_table() -> None:
     assert statuses <= {int(row.split("|")[1]) for row in rows if re.match(r"\| \d+ \|", row)}
 
 
+def test_every_status_of_the_dashboard_is_explained() -> None:
+    source = ast.parse((ROOT / "dashboard" / "status.py").read_text(encoding="utf-8"))
+    calls = [n for n in ast.walk(source) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Status"]
+    labels = {ast.literal_eval(call.args[1]) for call in calls}
+    page = section(text_of("dashboard.md"), "What it shows")
+    assert len(labels) > 5
+    assert not [label for label in labels if not re.search(rf"\| ([\w ]+, )?{label}(, [\w ]+)? \|", page)]
+
+
 def test_roles_and_lengths_of_passwords_are_as_said() -> None:
     page = section(text_of("dashboard.md"), "Signing in")
     assert f"{SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters" in page
