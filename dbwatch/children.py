@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from connectors.errors import ConfigError
-from dbwatch.server import process_exists
+from dbwatch.server import command_line, process_exists
 
 _STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
@@ -142,9 +142,5 @@ def _takes(lock: IO[str]) -> bool:
 
 
 def _runs_ours(pid: int) -> bool:
-    """By the command line, where it can be seen."""
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return True
-    return b"dbwatch" in arguments or b"dashboard" in arguments
+    command = command_line(pid)
+    return "dbwatch" in command or "dashboard" in command

@@ -137,10 +137,8 @@ class Server(ABC):
             return None
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether a process id that we wrote down is still our program's; False where that cannot be seen."""
-        with suppress(OSError):
-            return os.fsencode(self.folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
-        return False
+        """Whether a process id that we wrote down is still our program's."""
+        return str(self.folder) in command_line(pid)
 
     def _started(self) -> None:
         for attempt in range(1, _TRIES + 1):
@@ -219,6 +217,18 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def command_line(pid: int) -> str:
+    """The program and arguments of a process, in one line; "" when they cannot be seen."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+    except OSError:
+        pass
+    with suppress(OSError):
+        listed = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+        return subprocess.run(listed, capture_output=True, text=True, check=False).stdout.strip()
+    return ""
 
 
 def process_exists(pid: int) -> bool:

@@ -46,6 +46,7 @@ class Valkey(Server):
             *("--dir", str(data), "--logfile", str(self.log_path)),
             *("--appendonly", "yes", "--save", ""),
             *("--maxmemory-policy", "noeviction"),
+            *("--set-proc-title", "no"),  # the command line tells whose server it is
             *self.extra_args,
         ]
 

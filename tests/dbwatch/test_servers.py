@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from connectors.errors import ConfigError
-from dbwatch.server import HOST, process_exists
+from dbwatch.server import HOST, command_line, process_exists
 from dbwatch.servers import Addresses, Servers
 from tests.conftest import StartMongod, StartRedis, wait_until
 
@@ -74,6 +74,7 @@ def test_servers_of_a_killed_owner_are_taken_up(servers: Servers, tmp_path: Path
     assert servers.mongod.was_running
     assert servers.valkey.was_running
     left = pids(servers)
+    assert all(str(tmp_path) in command_line(pid) for pid in left)
     servers.stop()
     assert not any(process_exists(pid) for pid in left)
 
