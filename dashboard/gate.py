@@ -32,8 +32,12 @@ def gate(argv: Sequence[str]) -> bool:
     from bokeh.server.urls import toplevel_patterns
     from bokeh.settings import settings
 
+    from connectors import logs
+    from dashboard.checks import check
     from dashboard.sign_in import HealthHandler
 
+    logs.configure()
+    check()
     settings.auth_module.set_value(str(APP.with_name("auth_module.py")))
     toplevel_patterns.append((r"/healthz", HealthHandler))
     return True

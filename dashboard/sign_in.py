@@ -45,6 +45,7 @@ async def get_user_async(handler: RequestHandler) -> str | None:
     Bokeh asks this before it serves a page, a script, metadata or a websocket of the application. The cookie is taken
     out of the request, for Bokeh writes the cookies that it sees into the page.
     """
+    _refuse_given_ids(handler)
     token = _taken_cookie(handler.request)
     session = await _known(token)
     if session is None:
@@ -165,6 +166,13 @@ async def _known(token: str | None) -> Session | None:
 
 def _unreachable(exc: DBWatchError) -> HTTPError:
     return HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, "%s", exc, reason="DB Watch cannot reach its Redis")
+
+
+def _refuse_given_ids(handler: RequestHandler) -> None:
+    """Every page gets a document of its own: nobody may be led to one that somebody else holds."""
+    given = {"bokeh-session-id", "bokeh-token"} & handler.request.arguments.keys()
+    if given or "Bokeh-Session-Id" in handler.request.headers:
+        raise HTTPError(HTTPStatus.FORBIDDEN, "a session's id was given by the browser")
 
 
 def _taken_cookie(request: HTTPServerRequest) -> str | None:

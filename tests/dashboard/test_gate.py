@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,37 @@ def test_importing_panel_for_another_program_loads_none_of_it() -> None:
         "sys.exit(bool(settings.auth_module()) or 'dashboard.sign_in' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def served(env: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the command says before it ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "panel", "serve", str(APP), "--port", "0"],
+        env={**os.environ, **env},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DBWATCH_STREAM_SHARDS", "many", "expected a whole number"),
+        ("REDIS_URL", "http://127.0.0.1", "expected an address"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_one_line_and_status_2(name: str, value: str, says: str, tmp_path: Path) -> None:
+    done = served({name: value}, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+
+
+def test_redis_that_does_not_let_us_in_is_one_line_and_status_2(redis_url: str, tmp_path: Path) -> None:
+    done = served({"REDIS_URL": redis_url.replace("://", "://nobody:hunter2hunter2@")}, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr

@@ -84,6 +84,13 @@ def test_with_a_session_page_and_websocket_open(server: Server) -> None:
     assert server.ask("/app/ws", headers=origin, cookies=cookies).status == 101
 
 
+def test_nobody_is_led_to_the_page_of_somebody_else(server: Server) -> None:
+    cookies = session_of(server)
+    assert server.ask("/app?bokeh-session-id=known", cookies=cookies).status == 403
+    assert server.ask("/app?bokeh-token=known", cookies=cookies).status == 403
+    assert server.ask("/app", headers={"Bokeh-Session-Id": "known"}, cookies=cookies).status == 403
+
+
 def test_a_websocket_from_another_site_is_refused(server: Server) -> None:
     origin = {**HANDSHAKE, "Origin": "https://elsewhere.example"}
     assert server.ask("/app/ws", headers=origin, cookies=session_of(server)).status == 403
