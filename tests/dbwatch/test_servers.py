@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,18 @@ def test_servers_of_a_killed_owner_are_taken_up(servers: Servers, tmp_path: Path
     assert all(str(tmp_path) in command_line(pid) for pid in left)
     servers.stop()
     assert not any(process_exists(pid) for pid in left)
+
+
+def test_a_server_that_does_not_answer_yet_is_waited_for_and_not_started_twice(
+    start_redis: StartRedis, tmp_path: Path
+) -> None:
+    running = start_redis(folder=tmp_path)
+    assert running.pid is not None
+    os.kill(running.pid, signal.SIGSTOP)
+    threading.Timer(0.3, os.kill, (running.pid, signal.SIGCONT)).start()
+    again = start_redis(folder=tmp_path)
+    assert again.was_running
+    assert again.pid == running.pid
 
 
 def test_a_port_that_is_taken_meanwhile_is_replaced_and_the_data_is_there(servers: Servers, tmp_path: Path) -> None:
