@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import NoReturn
 
 from connectors.errors import DBWatchError
 
@@ -18,6 +20,7 @@ class Ending:
         self._requested = threading.Event()
         self._lock = threading.Lock()
         self._error: DBWatchError | None = None
+        self._leave: Callable[[], None] | None = None
 
     @property
     def requested(self) -> bool:
@@ -36,6 +39,20 @@ class Ending:
         with self._lock:
             self._error = self._error or error
         self._requested.set()
+
+    def on_abandon(self, leave: Callable[[], None]) -> None:
+        """What ends the process, when there is one of our own to end; it does not return."""
+        self._leave = leave
+
+    def abandon(self, error: DBWatchError) -> NoReturn:
+        """End at once and without a last snapshot, as one must who cannot do what the snapshot would say was done.
+
+        Raises the error where nothing was given that ends the process.
+        """
+        self.fail(error)
+        if self._leave is not None:
+            self._leave()
+        raise error
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until the end is requested, at most `timeout_s`; whether it was."""

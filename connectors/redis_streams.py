@@ -28,11 +28,28 @@ _MAX_CALL_RECORDS = 1000
 _MAX_CALL_CHARS = 4_000_000
 _READ_COUNT = 1000
 _LONGEST_PAUSE_S = 5.0
+_START_OVER = (
+    "restore its data, or start over: delete the streams and the hash of the job, and use a new recovery folder, so "
+    "that the collections are read again"
+)
+_LOST_BEFORE = _START_OVER[0].upper() + _START_OVER[1:]
+_LOST_NOW = (
+    f"Start the job again, which writes anew what came after its last checkpoint; if that is lost too, {_START_OVER}"
+)
 
-# One call writes a batch whole or, refused, not at all. Trimming is approximate: it drops whole nodes beyond the bound.
+# One call writes a batch whole or, refused, not at all. It writes nothing to a stream that does not end where we left
+# it: a server that restarted without its newest entries looks just like one that was always there. Trimming is
+# approximate: it drops whole nodes beyond the bound.
 _APPEND = """
-local last
-local i = 2
+local last = '0-0'
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for j = 1, #info, 2 do
+    if info[j] == 'last-generated-id' then last = info[j + 1] end
+  end
+end
+if last ~= ARGV[2] then return false end
+local i = 3
 while i <= #ARGV do
   local stop = i + 2 * tonumber(ARGV[i])
   last = redis.call('XADD', KEYS[1], '*', unpack(ARGV, i + 1, stop))
@@ -131,7 +148,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
 
     def write_batch(self, values: list[Record]) -> None:
         if self._failed is not None:
-            raise self._failed
+            self._ending.abandon(self._failed)
         for call in _calls(values):
             self._write(call)
 
@@ -153,7 +170,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         may be written, for what is missing would never be noticed.
         """
         try:
-            entries = self._persist(lambda: self._read_tail(self._mark.seen))
+            entries = self._persist(lambda: self._read_tail(self._mark.seen, _LOST_BEFORE))
         except DBWatchError as exc:
             self._failed = exc
             self._ending.fail(exc)
@@ -166,17 +183,18 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
                 "sink.resumed", stream=self._stream, mark=self._mark.entry_id, tail=len(entries), keys=len(self._tail)
             )
 
-    def _read_tail(self, seen: str) -> list[tuple[RowKey, Standing]]:
-        """What the stream holds after the last id we know; it must reach to what was seen."""
+    def _read_tail(self, seen: str, remedy: str) -> list[tuple[RowKey, Standing]]:
+        """What the stream holds after the last id we know, which then is its end; it must reach to what was seen."""
         with translated(f"reading {self._stream} after {self._last_id}"):
             end = self._last_generated_id()
             if parts(end) < parts(seen):
                 raise StreamLost(
-                    f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost "
-                    "entries. Restore its data, or start over: delete the streams and the hash of the job, and use a "
-                    "new recovery folder, so that the collections are read again"
+                    f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost entries. "
+                    f"{remedy}"
                 )
-            return list(self._entries_after(self._last_id))
+            found = list(self._entries_after(self._last_id))
+        self._last_id = max([end, *(standing.entry_id for _, standing in found[-1:])], key=parts)
+        return found
 
     def _last_generated_id(self) -> str:
         if not self._client.exists(self._stream):
@@ -198,14 +216,13 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         written = after
         attempts = 0
 
-        def attempt() -> str | None:
+        def attempt() -> str:
             nonlocal after, attempts
             attempts += 1
             if attempts > 1:  # the fate of the last attempt is unknown
-                found = self._read_tail(self._last_id)
+                found = self._read_tail(self._last_id, _LOST_NOW)
                 if found:
                     self._written += len(found)
-                    self._last_id = found[-1][1].entry_id
                     after = self._follow(Tail(found), after)
             return self._send(after) if after else self._last_id
 
@@ -213,10 +230,9 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
             last_id = self._persist(attempt)
         except DBWatchError as exc:
             self._failed = exc
-            self._ending.fail(exc)
-            raise
+            self._ending.abandon(exc)
         self._written += len(after)
-        self._last_id = last_id or self._last_id
+        self._last_id = last_id
         self._events.on_written(Written(written, parts(self._last_id)[0], len(records) - len(written)))
 
     def _follow(self, tail: Tail, records: Sequence[Record]) -> list[Record]:
@@ -239,14 +255,17 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         return found[0][1].get("after") if found else None
 
     def _send(self, records: Sequence[Record]) -> str:
-        args: list[str | int] = [max(self._maxlen, self._written + len(records) - self._marked_at[0])]
+        args: list[str | int] = [max(self._maxlen, self._written + len(records) - self._marked_at[0]), self._last_id]
         for record in records:
             fields = record.to_fields()
             args.append(len(fields))
             for name, value in fields.items():
                 args += (name, value)
         with translated(f"writing to {self._stream}"):
-            return str(self._append(keys=[self._stream], args=args))
+            last_id = self._append(keys=[self._stream], args=args)
+        if last_id is None:
+            raise TransientError(f"{self._stream} does not end at {self._last_id}, where it was left")
+        return str(last_id)
 
     def _persist(self, call: Callable[[], T]) -> T:
         """Call until it succeeds, with growing pauses, holding the flow back; raises what does not pass by itself."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from types import TracebackType
+from typing import NoReturn
 
 import structlog
 
@@ -59,7 +60,15 @@ def finish_at_exit(ending: Ending, pulse: Pulse) -> None:
             traceback.print_exception(kind, exc, tb)
 
     sys.excepthook = except_hook
-    atexit.register(lambda: os._exit(finish(ending, pulse)))
+    atexit.register(leave, ending, pulse)
+    ending.on_abandon(lambda: leave(ending, pulse))
+
+
+def leave(ending: Ending, pulse: Pulse, *, verbose: bool = False) -> NoReturn:
+    """Finish, and end the process. Threads of the engine and the drivers may still hold connections; what had to be
+    written is written.
+    """
+    os._exit(finish(ending, pulse, verbose=verbose))
 
 
 def finish(ending: Ending, pulse: Pulse, *, verbose: bool = False) -> int:

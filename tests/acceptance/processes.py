@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -91,3 +93,40 @@ class Job:
     def __exit__(self, *_: object) -> None:
         if self.running:
             self.kill()
+
+
+class Cluster:
+    """Several processes of one job, to be driven like one."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
+
+    @property
+    def running(self) -> bool:
+        return all(job.running for job in self._jobs)
+
+    def start(self) -> None:
+        for job in self._jobs:
+            job.start()
+
+    def kill(self) -> None:
+        for job in self._jobs:
+            job.kill()
+
+    def stop(self) -> list[int]:
+        """Ask all to end; returns their exit statuses."""
+        for job in self._jobs:
+            job.signal(signal.SIGTERM)
+        return [job.wait() for job in self._jobs]
+
+    def output(self) -> str:
+        return "".join(job.output() for job in self._jobs)
+
+
+def free_addresses(count: int) -> list[str]:
+    """Addresses on which nothing listens now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]

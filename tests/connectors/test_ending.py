@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError
 
@@ -40,3 +42,25 @@ def test_a_wait_ends_when_the_end_is_requested_and_says_so() -> None:
     began_s = time.monotonic()
     assert ending.wait(30) is True
     assert time.monotonic() - began_s < 10
+
+
+def test_who_cannot_go_on_raises_where_there_is_no_process_to_end() -> None:
+    ending = Ending()
+    error = ConfigError("lost")
+    with pytest.raises(ConfigError, match="lost"):
+        ending.abandon(error)
+    assert ending.error is error
+
+
+def test_who_cannot_go_on_ends_the_process_with_the_error_known() -> None:
+    ending = Ending()
+    seen: list[DBWatchError | None] = []
+
+    def leave() -> None:
+        seen.append(ending.error)
+        raise SystemExit(2)
+
+    ending.on_abandon(leave)
+    with pytest.raises(SystemExit):
+        ending.abandon(ConfigError("lost"))
+    assert isinstance(seen[0], ConfigError)
