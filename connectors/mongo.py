@@ -13,7 +13,7 @@ from connectors.ending import Ending
 from connectors.errors import ConfigError
 from connectors.mongo_client import START_OVER
 from connectors.mongo_reader import Reader
-from connectors.mongo_state import Plan, SourceProgress, SourceState
+from connectors.mongo_state import Plan, SourceProgress, SourceState, partition_name
 
 _GATE_POLL_S = 0.1
 
@@ -74,7 +74,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
 
     def list_parts(self) -> list[str]:
         """`tail-0` and so on; a resumed job must have as many as it began with."""
-        return [f"tail-{i}" for i in range(self._partitions)]
+        return [partition_name(i) for i in range(self._partitions)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: SourceState | None) -> _MongoChangePartition:
         state = resume_state or SourceState.at_start(self._snapshot_position, self._partitions)

@@ -12,6 +12,11 @@ from connectors.errors import DBWatchError
 Phase = Literal["snapshot", "waiting", "tail"]
 
 
+def partition_name(number: int) -> str:
+    """The name that a partition's state is kept under: a later version must not change it."""
+    return f"tail-{number}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one partition reads, and in which order. `await_ms` is how long the server waits before it answers that
@@ -27,7 +32,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        return f"tail-{self.partition}"
+        return partition_name(self.partition)
 
 
 class SourceState(NamedTuple):

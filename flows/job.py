@@ -23,9 +23,6 @@ from flows.views import Views
 
 log = structlog.get_logger()
 
-_JOIN_TIMEOUT_S = 30.0
-_POLL_S = 0.1
-
 
 class Job(NamedTuple):
     """Where the reading begins, each stream's last id before the first record, and this run of the job."""
@@ -53,8 +50,6 @@ def begin(
     """
     with translated("reading the job's state in Redis"):
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
-    if launch.is_cluster and launch.process > 0:
-        return _join(client, settings, views)
     if store is not None and store.job_id is not None and known.get("job_id") == store.job_id:
         _check_same(known, settings, views)
         job = _job(known)
@@ -74,6 +69,16 @@ def begin(
     if store is not None:
         label_store(store.folder, job_id=job.job_id)
     return job
+
+
+def joined(client: Redis, settings: Settings, views: Views) -> Job:
+    """What the first process of a cluster has begun, for the others: to be asked once all are connected, for each
+    checks and begins before it connects. Raises `ConfigError` when this process was given other settings.
+    """
+    with translated("reading the job's state in Redis"):
+        known = cast("dict[str, str]", client.hgetall(settings.keys.job))
+    _check_same(known, settings, views)
+    return _job(known)._replace(run_id=known["run_id"])
 
 
 def _new(client: Redis, settings: Settings, read_position: Callable[[], str]) -> Job:
@@ -137,17 +142,3 @@ def _write(client: Redis, settings: Settings, views: Views, launch: Launch, job:
         pipe.delete(settings.keys.job, settings.keys.health)
         pipe.hset(settings.keys.job, mapping={**fields})
         pipe.execute()
-
-
-def _join(client: Redis, settings: Settings, views: Views) -> Job:
-    """The other processes of a cluster wait for what the first one decides."""
-    since_ms = time.time_ns() // 1_000_000 - int(_JOIN_TIMEOUT_S * 1000)
-    deadline = time.monotonic() + _JOIN_TIMEOUT_S
-    while time.monotonic() < deadline:
-        with translated("reading the job's state in Redis"):
-            known = cast("dict[str, str]", client.hgetall(settings.keys.job))
-        if int(known.get("started_ms", 0)) >= since_ms:
-            _check_same(known, settings, views)
-            return _job(known)._replace(run_id=known["run_id"])
-        time.sleep(_POLL_S)
-    raise ConfigError(f"the process with id 0 did not begin the job within {_JOIN_TIMEOUT_S:.0f} s; start it too")

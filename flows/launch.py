@@ -23,6 +23,11 @@ class Launch:
         return len(self.addresses) > 1
 
     @property
+    def leads(self) -> bool:
+        """Whether this process decides what all processes of the job need to agree on."""
+        return not self.is_cluster or self.process == 0
+
+    @property
     def is_parallel(self) -> bool:
         """Whether steps run on several workers, between which order is not kept."""
         return self.workers > 1 or self.is_cluster

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import uuid
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,7 @@ PARTITIONS = 16
 
 _LABEL = "dbwatch.json"
 _FORMAT = 1
+_POLL_S = 0.1
 
 
 class Store(NamedTuple):
@@ -41,6 +43,20 @@ def make_store(folder: Path) -> None:
             init_db_dir(folder, PARTITIONS)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
+
+
+def await_store(folder: Path, *, flow_id: str, timeout_s: float) -> None:
+    """Wait until another process has made the store; raises `ConfigError` when there is none by then."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            open_store(folder, flow_id=flow_id)
+        except ConfigError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def open_store(folder: Path, *, flow_id: str) -> Store:

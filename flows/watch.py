@@ -13,6 +13,7 @@ import structlog
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
+from redis import Redis
 
 from connectors import logs
 from connectors.changes import Change
@@ -22,6 +23,7 @@ from connectors.mongo import MongoChangeSource
 from connectors.mongo_checks import check as check_mongo
 from connectors.mongo_client import connect as connect_mongo
 from connectors.mongo_client import read_position
+from connectors.mongo_state import partition_name
 from connectors.records import Record, shard_of
 from connectors.redis_client import connect as connect_redis
 from connectors.redis_streams import RedisStreamSink, SinkEvents, Written, check_redis
@@ -29,8 +31,9 @@ from connectors.settings import Settings
 from flows.denormalize import denormalize
 from flows.gate import RedisGate
 from flows.health import Health
-from flows.job import Job, begin
+from flows.job import Job, begin, joined
 from flows.join.plan import Plan
+from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.process import collect_seldom, end_on_signals, finish_at_exit, report
 from flows.pulse import Pulse, at_now, now_ms
@@ -85,8 +88,8 @@ class Run(NamedTuple):
 def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     """Check the servers and the recovery store, begin the job, and build its dataflow. Raises `DBWatchError`."""
     views = parse_views(settings.config(), file=str(settings.config_path))
-    store = None if launch.recovery is None else open_store(launch.recovery, flow_id=FLOW_ID)
-    if store is None:
+    store = open_store(launch.recovery, flow_id=FLOW_ID) if launch.recovery is not None and launch.leads else None
+    if launch.recovery is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
     check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections)
     check_redis(settings.redis_url, settings.keys)
@@ -96,37 +99,59 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
         with connect_mongo(settings.mongo_uri) as mongo:
             return read_position(mongo, settings.mongo_db, views.collections)
 
-    job = begin(client, settings, views, launch, store, position)
+    begun = begin(client, settings, views, launch, store, position) if launch.leads else None
     health, meter = Health(started_ms=now_ms()), Meter()
     pulse = Pulse(client, settings.keys, process=launch.process, meter=meter, health=health)
     pulse.start()
-    needs_gate = launch.is_parallel or settings.mongo_partitions > 1
-    gate = RedisGate(client, settings.keys.job, job.run_id, settings.mongo_partitions) if needs_gate else None
-    source = MongoChangeSource(
-        uri=settings.mongo_uri,
-        database=settings.mongo_db,
-        shapes=views.shapes,
-        snapshot_first=views.looked_up,
-        snapshot_position=job.snapshot_position,
-        partitions=settings.mongo_partitions,
-        gate=gate,
-        ending=ending,
-        on_progress=at_now(health.on_progress),
-    )
-    sink = _sink(settings, job, ending, meter, health)
+    edges = _Edges(settings, views, launch, ending, client, meter, health)
+    if begun is not None:
+        source, sink = edges.source(begun), edges.sink(begun)
+    else:
+        partitions = [partition_name(i) for i in range(settings.mongo_partitions)]
+        shards = [str(i) for i in range(settings.stream_shards)]
+        source = LateSource(partitions, lambda: edges.source(joined(client, settings, views)))
+        sink = LateSink(shards, lambda: edges.sink(joined(client, settings, views)))
     collect_seldom()
     return Run(build(views, source, sink, shards=settings.stream_shards), pulse)
 
 
-def _sink(settings: Settings, job: Job, ending: Ending, meter: Meter, health: Health) -> RedisStreamSink:
-    def counted(written: Written) -> None:
-        meter.add(written.records, written.at_ms, written.skipped)
+class _Edges(NamedTuple):
+    """The source and the sink of a job, made from what the job has begun with."""
 
-    return RedisStreamSink(
-        url=settings.redis_url,
-        keys=settings.keys,
-        maxlen=settings.stream_maxlen,
-        first_marks=job.first_marks,
-        ending=ending,
-        events=SinkEvents(on_written=counted, on_held=at_now(health.on_held)),
-    )
+    settings: Settings
+    views: Views
+    launch: Launch
+    ending: Ending
+    client: Redis
+    meter: Meter
+    health: Health
+
+    def source(self, job: Job) -> MongoChangeSource:
+        settings, partitions = self.settings, self.settings.mongo_partitions
+        gate = None
+        if self.launch.is_parallel or partitions > 1:
+            gate = RedisGate(self.client, settings.keys.job, job.run_id, partitions)
+        return MongoChangeSource(
+            uri=settings.mongo_uri,
+            database=settings.mongo_db,
+            shapes=self.views.shapes,
+            snapshot_first=self.views.looked_up,
+            snapshot_position=job.snapshot_position,
+            partitions=partitions,
+            gate=gate,
+            ending=self.ending,
+            on_progress=at_now(self.health.on_progress),
+        )
+
+    def sink(self, job: Job) -> RedisStreamSink:
+        return RedisStreamSink(
+            url=self.settings.redis_url,
+            keys=self.settings.keys,
+            maxlen=self.settings.stream_maxlen,
+            first_marks=job.first_marks,
+            ending=self.ending,
+            events=SinkEvents(on_written=self._count, on_held=at_now(self.health.on_held)),
+        )
+
+    def _count(self, written: Written) -> None:
+        self.meter.add(written.records, written.at_ms, written.skipped)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from connectors.errors import DBWatchError
 from connectors.settings import Settings
 
 _DEFAULT_RECOVERY = "recovery"
+_STORE_TIMEOUT_S = 30.0
 
 
 @click.command("run", short_help="Watch the database and write the feed until it is stopped")
@@ -68,17 +68,20 @@ def command(
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
     from flows.launch import Launch
-    from flows.process import end_on_signals, finish
-    from flows.recovery import make_store
-    from flows.watch import prepare
+    from flows.process import end_on_signals, leave
+    from flows.recovery import await_store, make_store
+    from flows.watch import FLOW_ID, prepare
 
     verbose = bool(ctx.find_root().params.get("verbose"))
     launch = Launch(None if no_recovery else recovery, workers, process_id, tuple(a for a in addresses.split(";") if a))
-    if launch.recovery is not None:
+    if launch.recovery is not None and launch.leads:
         make_store(launch.recovery)
+    elif launch.recovery is not None:
+        await_store(launch.recovery, flow_id=FLOW_ID, timeout_s=_STORE_TIMEOUT_S)
     ending = Ending()
     end_on_signals(ending)
     run = prepare(Settings.load(), launch, ending)
+    ending.on_abandon(lambda: leave(ending, run.pulse, verbose=verbose))
     try:
         cli_main(
             run.dataflow,
@@ -95,5 +98,4 @@ def command(
             ending.fail(DBWatchError(f"the dataflow failed: {exc}"))
             if verbose:
                 raise
-    # Threads of the engine and the drivers may still hold connections; what had to be written is written.
-    os._exit(finish(ending, run.pulse, verbose=verbose))
+    leave(ending, run.pulse, verbose=verbose)

@@ -116,7 +116,7 @@ class Cluster:
     def stop(self) -> list[int]:
         """Ask all to end; returns their exit statuses."""
         for job in self._jobs:
-            job.signal(signal.SIGTERM)
+            job.send(signal.SIGTERM)
         return [job.wait() for job in self._jobs]
 
     def output(self) -> str:

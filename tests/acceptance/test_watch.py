@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariabl
 from pymongo import MongoClient
 
 from tests.acceptance.oracle import SECRET, Document, batch_join, differences, read_feed
-from tests.acceptance.processes import DBWATCH, ENGINE, Job
+from tests.acceptance.processes import DBWATCH, ENGINE, Cluster, Job, free_addresses
 from tests.acceptance.workload import Workload
 from tests.conftest import REDIS_KINDS, wait_until
 
@@ -32,7 +33,11 @@ def streams(settings: Settings) -> list[str]:
 
 
 def expect_no_differences(
-    mongo: MongoClient[Document], settings: Settings, workload: Workload, snapshot: frozenset[tuple[str, str]], job: Job
+    mongo: MongoClient[Document],
+    settings: Settings,
+    workload: Workload,
+    snapshot: frozenset[tuple[str, str]],
+    job: Job | Cluster,
 ) -> None:
     """Wait for the feed to settle, then list what is wrong."""
     joined = batch_join(mongo, settings["MONGO_DB"])
@@ -54,7 +59,7 @@ def expect_no_differences(
 def random_run(
     mongo: MongoClient[Document],
     settings: Settings,
-    job: Job,
+    job: Job | Cluster,
     *,
     seed: int,
     steps: int,
@@ -135,3 +140,40 @@ def test_collections_without_images_end_in_the_same_rows(
 ) -> None:
     with Job(tmp_path, settings, engine(tmp_path)) as job:
         random_run(mongo, settings, job, seed=6, steps=500, between=lambda _: None, images=False)
+
+
+def test_a_cluster_of_two_processes_is_exact_through_kills_and_ends_cleanly(
+    mongo: MongoClient[Document], settings: Settings, tmp_path: Path
+) -> None:
+    settings |= {"DBWATCH_MONGO_PARTITIONS": "2", "DBWATCH_STREAM_SHARDS": "2"}
+    addresses = ";".join(free_addresses(2))
+    command = [*DBWATCH, "run", "-r", str(tmp_path / "recovery"), "-s", "1", "-b", "0", "-a", addresses]
+    folders = [tmp_path / "0", tmp_path / "1"]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack:
+        jobs = [stack.enter_context(Job(f, settings, [*command, "-i", str(i)])) for i, f in enumerate(folders)]
+        cluster = Cluster(jobs)
+
+        def crash_now_and_then(rnd: random.Random) -> None:
+            if rnd.random() < 0.004:
+                cluster.kill()
+                cluster.start()
+
+        random_run(mongo, settings, cluster, seed=7, steps=600, between=crash_now_and_then)
+        assert cluster.stop() == [0, 0]
+
+
+@pytest.mark.parametrize(("workers", "partitions"), [(1, 1), (3, 2)])
+def test_a_snapshot_row_is_joined_with_what_is_there_at_once(
+    mongo: MongoClient[Document], settings: Settings, tmp_path: Path, workers: int, partitions: int
+) -> None:
+    settings |= {"DBWATCH_MONGO_PARTITIONS": str(partitions)}
+    snapshot = Workload(mongo, settings["MONGO_DB"], 8).fill(300)
+    with Job(tmp_path, settings, engine(tmp_path, "-w", str(workers))) as job:
+        job.start()
+        wait_until(lambda: len(read_feed(settings["REDIS_URL"], streams(settings))) >= len(snapshot), 30)
+        feed = read_feed(settings["REDIS_URL"], streams(settings))
+        assert {entry.fields["op"] for entry in feed} == {"r"}
+        joined = batch_join(mongo, settings["MONGO_DB"])
+        assert {entry.row_key: entry.json("after") for entry in feed} == joined

@@ -1,0 +1,56 @@
+"""A source and a sink that are made when the engine first asks for a partition: in a cluster, once all processes are
+connected.
+
+Only then has the first process decided what the others must know, such as the time of the snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from connectors.changes import Change
+from connectors.records import Record
+
+
+class LateSource(FixedPartitionedSource[Change, Any]):
+    """Partitions and guarantees are those of the source that `make` gives."""
+
+    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSource[Change, Any]]) -> None:
+        self._parts = parts
+        self._make = make
+
+    @cached_property
+    def _source(self) -> FixedPartitionedSource[Change, Any]:
+        return self._make()
+
+    def list_parts(self) -> list[str]:
+        return self._parts
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSourcePartition[Change, Any]:
+        return self._source.build_part(step_id, for_part, resume_state)
+
+
+class LateSink(FixedPartitionedSink[Record, Any]):
+    """Partitions and guarantees are those of the sink that `make` gives."""
+
+    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSink[Record, Any]]) -> None:
+        self._parts = parts
+        self._make = make
+
+    @cached_property
+    def _sink(self) -> FixedPartitionedSink[Record, Any]:
+        return self._make()
+
+    def list_parts(self) -> list[str]:
+        return self._parts
+
+    def part_fn(self, item_key: str) -> int:
+        return self._sink.part_fn(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSinkPartition[Record, Any]:
+        return self._sink.build_part(step_id, for_part, resume_state)
