@@ -16,6 +16,7 @@ from connectors.redis_client import connect
 from connectors.settings import Keys
 
 KEYS_SHARDS = 2
+FIRST_MS = 1_763_760_000_000
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def write(client: Redis, keys: Keys, n: int, view: str = "movies") -> str:
     record = Record(
         view, "c", f"k{n}", 1000 + n, f"p{n}", Versions(f"p{n}", {}), after=json.dumps({"title": f"Film {n}"})
     )
-    return str(client.xadd(keys.changes[n % KEYS_SHARDS], {**record.to_fields()}))
+    # An id of its own millisecond: the order of two shards' entries of one millisecond is not that of writing.
+    return str(client.xadd(keys.changes[n % KEYS_SHARDS], {**record.to_fields()}, id=f"{FIRST_MS + n}-0"))
 
 
 def start(*args: str) -> subprocess.Popen[str]:
