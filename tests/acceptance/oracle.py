@@ -41,8 +41,7 @@ class Entry(NamedTuple):
 def key_of(value: Any) -> str:
     if isinstance(value, ObjectId):
         return str(value)
-    text = json_util.dumps(value, json_options=json_util.CANONICAL_JSON_OPTIONS)
-    return text.replace('": "', '":"')
+    return json_util.dumps(value, json_options=json_util.CANONICAL_JSON_OPTIONS)
 
 
 def read_feed(redis_url: str, streams: list[str]) -> list[Entry]:

@@ -127,7 +127,7 @@ def test_a_truncated_array_is_named_once() -> None:
 
 def test_an_insert_is_a_create() -> None:
     change = change_of(event("insert", fullDocument={"_id": 1, "title": "x"}), Shape(refs=("title", "by.email")))
-    assert (change.collection, change.key, change.op) == ("films", '{"$numberInt":"1"}', "c")
+    assert (change.collection, change.key, change.op) == ("films", '{"$numberInt": "1"}', "c")
     assert (change.position, change.ts_ms) == (AT, 1795295413_870)
     assert (change.before, change.after, change.named) == (None, '{"_id":1,"title":"x"}', None)
     assert change.refs == {"title": '"x"', "by.email": None}

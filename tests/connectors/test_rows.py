@@ -148,8 +148,8 @@ def test_a_time_of_any_year_is_400_years_from_its_like(ms: int) -> None:
 
 def test_an_object_id_is_its_digits_and_other_keys_keep_their_type() -> None:
     assert rows.key_text(OBJECT_ID) == "0123456789abcdef01234567"
-    assert rows.key_text(5) == '{"$numberInt":"5"}'
-    assert rows.key_text(Int64(5)) == '{"$numberLong":"5"}'
+    assert rows.key_text(5) == '{"$numberInt": "5"}'
+    assert rows.key_text(Int64(5)) == '{"$numberLong": "5"}'
     assert rows.key_text("5") == '"5"'
     assert rows.key_text(str(OBJECT_ID)) != rows.key_text(OBJECT_ID)
 
