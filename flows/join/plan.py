@@ -24,7 +24,6 @@ class LookupPlan:
     slot: int
     view: int
     lookup: Lookup
-    mask: tuple[str, ...]
     state_name: str
 
     @property
@@ -95,7 +94,7 @@ class Plan:
         self.lookups: list[LookupPlan] = []
         self.views: list[ViewPlan] = []
         for view in views.views:
-            plans = tuple(self._lookup(views, view, slot) for slot in range(len(view.lookups)))
+            plans = tuple(self._lookup(view, slot) for slot in range(len(view.lookups)))
             narrow = view.fields is not None and view.fields != shapes[view.collection].fields
             self.views.append(ViewPlan(len(self.views), view, narrow, plans))
         self.by_name = {p.state_name: p for p in self.lookups}
@@ -103,14 +102,13 @@ class Plan:
         self.rows = self.members + 1
         self.out = self.rows + 1
 
-    def _lookup(self, views: Views, view: View, slot: int) -> LookupPlan:
+    def _lookup(self, view: View, slot: int) -> LookupPlan:
         lookup = view.lookups[slot]
         plan = LookupPlan(
             number=len(self.lookups),
             slot=slot,
             view=len(self.views),
             lookup=lookup,
-            mask=views.masks.get(lookup.collection, ()),
             state_name=f"{view.name}.{lookup.name}",
         )
         self.lookups.append(plan)

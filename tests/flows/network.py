@@ -66,6 +66,11 @@ class Job:
                 self._deliver(*self._rnd.choice(list(self._net)))
 
     @property
+    def states(self) -> dict[Place, Any]:
+        """What is kept now, by stage and key."""
+        return dict(self._states)
+
+    @property
     def settled(self) -> bool:
         """Whether the mark may move on."""
         return self._tail.settled
