@@ -1,0 +1,132 @@
+"""The recovery store before a run: there or not, whole, ours, with state or without."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import bytewax.operators as op
+import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig
+from bytewax.testing import TestingSink, TestingSource, run_main  # pyright: ignore[reportUnknownVariableType]
+
+from connectors.errors import ConfigError
+from flows.recovery import PARTITIONS, Store, await_store, label_store, make_store, open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    make_store(tmp_path)
+    return tmp_path
+
+
+def use(folder: Path, flow_id: str) -> None:
+    """Run a flow on the store, so that it holds its state."""
+    flow = Dataflow(flow_id)
+    counted = op.count_final("count", op.input("in", flow, TestingSource(["a", "b", "a"])), lambda item: item)
+    op.output("out", counted, TestingSink([]))
+    run_main(flow, recovery_config=RecoveryConfig(str(folder)))
+
+
+def test_a_new_store_belongs_to_nobody_and_is_empty(store: Path) -> None:
+    assert open_store(store, flow_id="watch") == Store(store, None, has_state=False)
+    assert len(list(store.glob("part-*.sqlite3"))) == PARTITIONS
+
+
+def test_a_store_that_is_there_is_not_made_again(store: Path) -> None:
+    use(store, "watch")
+    make_store(store)
+    assert open_store(store, flow_id="watch").has_state
+
+
+def test_a_label_says_whose_it_is_and_a_later_one_replaces_it(store: Path) -> None:
+    label_store(store, job_id="one")
+    label_store(store, job_id="two")
+    assert open_store(store, flow_id="watch").job_id == "two"
+    assert [path.name for path in store.iterdir() if "dbwatch" in path.name] == ["dbwatch.json"]
+
+
+def test_the_state_of_another_flow_is_not_taken_for_ours(store: Path) -> None:
+    use(store, "other")
+    with pytest.raises(
+        ConfigError, match="holds the state of the flow 'other', expected that of 'watch'; name another"
+    ):
+        open_store(store, flow_id="watch")
+
+
+def lack_a_part(folder: Path) -> None:
+    (folder / "part-3.sqlite3").unlink()
+
+
+def cut_a_part(folder: Path) -> None:
+    part = folder / "part-0.sqlite3"
+    part.write_bytes(part.read_bytes()[:10_000])
+
+
+def empty_a_part(folder: Path) -> None:
+    (folder / "part-0.sqlite3").write_bytes(b"")
+
+
+def lose_the_count(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "part-0.sqlite3")) as db:
+        db.execute("DELETE FROM parts")
+        db.commit()
+
+
+def label_of_another_format(folder: Path) -> None:
+    (folder / "dbwatch.json").write_text(json.dumps({"format": 99, "job": "x"}))
+
+
+def label_that_is_none(folder: Path) -> None:
+    (folder / "dbwatch.json").write_text("{")
+
+
+def label_that_lacks_its_job(folder: Path) -> None:
+    (folder / "dbwatch.json").write_text(json.dumps({"format": 1}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lack_a_part, f"expected {PARTITIONS} partition files, found {PARTITIONS - 1}; restore the rest"),
+        (cut_a_part, "part-0.sqlite3 cannot be read as a recovery partition .*; restore it from a copy"),
+        (empty_a_part, "part-0.sqlite3 cannot be read as a recovery partition"),
+        (lose_the_count, "part-0.sqlite3 cannot be read as a recovery partition"),
+        (label_of_another_format, "its format is 99, this version reads 1; use the version that wrote it"),
+        (label_that_is_none, "dbwatch.json cannot be read .*; restore or delete it"),
+        (label_that_lacks_its_job, "dbwatch.json cannot be read"),
+    ],
+)
+def test_a_damaged_store_is_named_with_what_to_do(store: Path, spoil: Callable[[Path], None], said: str) -> None:
+    spoil(store)
+    with pytest.raises(ConfigError, match=f"^recovery folder {store}: {said}"):
+        open_store(store, flow_id="watch")
+
+
+def test_a_missing_store_is_not_made_by_looking_at_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"expected part-\*.sqlite3 files, found none; make it with"):
+        open_store(tmp_path / "none", flow_id="watch")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot be made: .*; name another one"):
+        make_store(tmp_path / "file" / "recovery")
+
+
+def test_who_waits_for_a_store_goes_on_when_another_has_made_it(tmp_path: Path) -> None:
+    maker = threading.Timer(0.05, make_store, [tmp_path / "recovery"])
+    maker.start()
+    await_store(tmp_path / "recovery", flow_id="watch", timeout_s=20)
+    maker.join()
+
+
+def test_who_waits_in_vain_is_told_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found none"):
+        await_store(tmp_path / "recovery", flow_id="watch", timeout_s=0)
