@@ -1,0 +1,58 @@
+"""One process of a job: what it says when it ends. Signals are tested with the whole job, in `tests/acceptance`."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.ending import Ending
+from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, Stopped, StreamLost, TransientError
+from connectors.redis_client import connect
+from connectors.settings import Keys
+from flows.health import Health
+from flows.process import finish, report
+from flows.pulse import Pulse
+from flows.rates import Meter
+
+
+@pytest.fixture
+def pulse(redis_url: str, prefix: str) -> Pulse:
+    return Pulse(connect(redis_url), Keys(prefix), process=0, meter=Meter(), health=Health(started_ms=0))
+
+
+def raised(error: DBWatchError) -> DBWatchError:
+    """The error with a traceback."""
+    try:
+        raise error
+    except DBWatchError as exc:
+        return exc
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(ConfigError, 2), (HistoryLost, 2), (StreamLost, 2), (BadRecord, 3), (TransientError, 1), (Stopped, 0)],
+)
+def test_an_error_is_one_line_and_its_exit_status(
+    kind: type[DBWatchError], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(raised(kind("what was\n  found"))) == status
+    assert capsys.readouterr().err == "dbwatch: error: what was found\n"
+
+
+def test_verbose_says_where_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    report(raised(ConfigError("found")), verbose=True)
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert said.endswith("dbwatch: error: found\n")
+
+
+def test_a_job_that_was_asked_to_end_ends_well(pulse: Pulse) -> None:
+    ending = Ending()
+    ending.request()
+    assert finish(ending, pulse) == 0
+
+
+def test_a_job_that_failed_says_why_and_with_which_status(pulse: Pulse, capsys: pytest.CaptureFixture[str]) -> None:
+    ending = Ending()
+    ending.fail(StreamLost("entries are gone"))
+    assert finish(ending, pulse) == 2
+    assert "dbwatch: error: entries are gone" in capsys.readouterr().err
