@@ -206,6 +206,8 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         while True:
             found = cast("_Entries", self._client.xrange(self._stream, f"({entry_id}", count=_READ_COUNT))
             for entry_id, fields in found:
+                if "versions" not in fields:  # not one of ours, nor can it be a duplicate of one
+                    continue
                 yield (fields["view"], fields["key"]), Standing(entry_id, Versions.from_json(fields["versions"]))
             if len(found) < _READ_COUNT:
                 return

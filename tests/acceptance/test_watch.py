@@ -93,9 +93,9 @@ def test_the_feed_equals_a_batch_join_and_the_job_ends_cleanly(
     assert not [f for f in tmp_path.iterdir() if SECRET.encode() in f.read_bytes()]
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize(("seed", "images"), [(2, True), (3, False)], ids=["images", "no images"])
 def test_kills_at_random_moments_leave_every_change_exactly_once(
-    mongo: MongoClient[Document], settings: Settings, tmp_path: Path, seed: int
+    mongo: MongoClient[Document], settings: Settings, tmp_path: Path, seed: int, *, images: bool
 ) -> None:
     kills: list[float] = []
     with Job(tmp_path, settings, engine(tmp_path)) as job:
@@ -107,7 +107,7 @@ def test_kills_at_random_moments_leave_every_change_exactly_once(
                 kills.append(time.monotonic())
                 job.start()
 
-        random_run(mongo, settings, job, seed=seed, steps=1500, between=crash_now_and_then)
+        random_run(mongo, settings, job, seed=seed, steps=1500, between=crash_now_and_then, images=images)
     assert len(kills) > 1
 
 

@@ -194,6 +194,26 @@ def test_a_batch_is_held_while_redis_refuses_writes_and_nothing_is_lost(
     assert [len(w.records) for w in written] == [2]
 
 
+def test_an_entry_of_somebody_else_is_passed_by(client: Redis, redis_url: str, prefix: str) -> None:
+    first = partition(redis_url, prefix)
+    mark = first.snapshot()
+    first.write_batch([record("a", 1)])
+    client.xadd(f"{prefix}:changes", {"hello": "world"})
+    first.write_batch([record("a", 2)])
+    resumed = partition(redis_url, prefix, mark)
+    resumed.write_batch([record("a", 1), record("a", 2), record("a", 3)])
+    assert [fields.get("ts_ms") for fields in written_fields(client, prefix)] == ["1", None, "2", "3"]
+
+
+def test_a_stream_that_lost_its_newest_entries_is_not_written_to(client: Redis, redis_url: str, prefix: str) -> None:
+    part = partition(redis_url, prefix)
+    part.write_batch([record("a", 1)])
+    client.delete(f"{prefix}:changes")
+    with pytest.raises(StreamLost, match=r"Redis lost entries\. Start the job again"):
+        part.write_batch([record("a", 2)])
+    assert not client.exists(f"{prefix}:changes")
+
+
 def test_a_batch_whose_reply_was_lost_is_not_written_twice(
     client: Redis, redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
