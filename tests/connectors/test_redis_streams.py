@@ -214,6 +214,24 @@ def test_a_stream_that_lost_its_newest_entries_is_not_written_to(client: Redis, 
     assert not client.exists(f"{prefix}:changes")
 
 
+def test_a_job_started_again_writes_anew_what_was_lost_after_its_checkpoint(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    part = partition(redis_url, prefix)
+    part.write_batch([record("a", 1)])
+    mark = part.snapshot()
+    part.write_batch([record("a", 2), record("b", 2)])
+    stream = f"{prefix}:changes"
+    found = cast("list[tuple[str, dict[str, str]]]", client.xrange(stream))
+    client.xdel(stream, *(entry_id for entry_id, _ in found[1:]))
+    client.execute_command("XSETID", stream, found[0][0])  # as after a restart without them
+    with pytest.raises(StreamLost):
+        part.write_batch([record("b", 3)])
+    resumed = partition(redis_url, prefix, mark)
+    resumed.write_batch([record("a", 2), record("b", 2), record("b", 3)])
+    assert [(r.key, r.ts_ms) for r in entries(client, prefix)] == [("a", 1), ("a", 2), ("b", 2), ("b", 3)]
+
+
 def test_a_batch_whose_reply_was_lost_is_not_written_twice(
     client: Redis, redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
