@@ -109,8 +109,8 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     else:
         partitions = [partition_name(i) for i in range(settings.mongo_partitions)]
         shards = [str(i) for i in range(settings.stream_shards)]
-        source = LateSource(partitions, lambda: edges.source(joined(client, settings, views)))
-        sink = LateSink(shards, lambda: edges.sink(joined(client, settings, views)))
+        source = LateSource(partitions, lambda: edges.source(edges.joined()))
+        sink = LateSink(shards, lambda: edges.sink(edges.joined()))
     collect_seldom()
     return Run(build(views, source, sink, shards=settings.stream_shards), pulse)
 
@@ -125,6 +125,13 @@ class _Edges(NamedTuple):
     client: Redis
     meter: Meter
     health: Health
+
+    def joined(self) -> Job:
+        """The job of the first process; asked for within the engine, where an error can only end the process."""
+        try:
+            return joined(self.client, self.settings, self.views)
+        except DBWatchError as exc:
+            self.ending.abandon(exc)
 
     def source(self, job: Job) -> MongoChangeSource:
         settings, partitions = self.settings, self.settings.mongo_partitions

@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from tests.acceptance.oracle import Document, read_feed
-from tests.acceptance.processes import DBWATCH, ENGINE, VIEWS, Job
+from tests.acceptance.processes import DBWATCH, ENGINE, VIEWS, Job, free_addresses
 from tests.conftest import StartMongod, StartRedis, wait_until
 from tests.connectors.bare_mongod import bare_mongod
 
@@ -232,6 +232,21 @@ def test_verbose_shows_where_an_error_comes_from(settings: Settings, tmp_path: P
         assert job.wait() == 2
         assert "Traceback" in job.output()
         assert "dbwatch: error: DBWATCH_STREAM_SHARDS" in job.output()
+
+
+def test_a_process_of_a_cluster_that_was_given_other_views_ends_with_one_line(
+    settings: Settings, tmp_path: Path
+) -> None:
+    command = [*DBWATCH, "run", "-r", str(tmp_path / "recovery"), "-a", ";".join(free_addresses(2))]
+    with ExitStack() as stack:
+        first, second = (
+            stack.enter_context(Job(_folder(tmp_path / str(i)), settings, [*command, "-i", str(i)])) for i in range(2)
+        )
+        (second.folder / "dbwatch.toml").write_text(VIEWS.replace("year", "plot"))
+        first.start()
+        second.start()
+        assert second.wait() == 2, second.output()
+        assert re.search("the views are not those with which this job began", error_of(second))
 
 
 # --- while it runs, or is stopped ----------------------------------------------------------------------------------
