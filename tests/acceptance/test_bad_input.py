@@ -225,6 +225,14 @@ def test_a_recovery_folder_that_is_missing_is_made_by_dbwatch_and_asked_for_by_t
     assert list(recovery.glob("part-*.sqlite3"))
 
 
+def test_without_a_recovery_folder_it_says_what_a_restart_will_do(settings: Settings, tmp_path: Path) -> None:
+    with Job(tmp_path, settings, ENGINE) as job:
+        job.start()
+        wait_until(lambda: job.begun, 30)
+        assert job.stop() == 0, job.output()
+        assert "a restart will read a snapshot again" in job.output()
+
+
 def test_verbose_shows_where_an_error_comes_from(settings: Settings, tmp_path: Path) -> None:
     settings["DBWATCH_STREAM_SHARDS"] = "several"
     with Job(tmp_path, settings, [*DBWATCH, "--verbose", "run", "-r", str(tmp_path / "recovery")]) as job:
