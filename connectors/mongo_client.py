@@ -34,10 +34,7 @@ Client = MongoClient[RawBSONDocument]
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
-START_OVER = (
-    "to start over, empty the recovery folder and delete the Redis hash <DBWATCH_PREFIX>:job; "
-    "the collections are then read again"
-)
+START_OVER = "to start over, name a new recovery folder: the collections are then read again"
 
 _UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
 _HISTORY_LOST = {136, 260, 280, 286}  # CappedPositionLost, InvalidResumeToken, ChangeStreamFatalError, …HistoryLost

@@ -28,10 +28,7 @@ _MAX_CALL_RECORDS = 1000
 _MAX_CALL_CHARS = 4_000_000
 _READ_COUNT = 1000
 _LONGEST_PAUSE_S = 5.0
-_START_OVER = (
-    "restore its data, or start over: delete the streams and the hash of the job, and use a new recovery folder, so "
-    "that the collections are read again"
-)
+_START_OVER = "restore its data, or start over with a new recovery folder: the collections are then read again"
 _LOST_BEFORE = _START_OVER[0].upper() + _START_OVER[1:]
 _LOST_NOW = (
     f"Start the job again, which writes anew what came after its last checkpoint; if that is lost too, {_START_OVER}"

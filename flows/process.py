@@ -56,7 +56,7 @@ def finish_at_exit(ending: Ending, pulse: Pulse) -> None:
 
     def except_hook(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
         if ending.error is None:
-            ending.fail(DBWatchError(f"the dataflow failed: {_cause(exc)}"))
+            ending.fail(failed(exc))
             traceback.print_exception(kind, exc, tb)
 
     sys.excepthook = except_hook
@@ -90,7 +90,8 @@ def report(error: DBWatchError, *, verbose: bool = False) -> int:
     return error.exit_status
 
 
-def _cause(exc: BaseException) -> str:
+def failed(exc: BaseException) -> DBWatchError:
+    """The error of an engine that panicked: what was raised first, for the engine wraps it several times."""
     while exc.__cause__ is not None:
         exc = exc.__cause__
-    return f"{type(exc).__name__}: {exc}"
+    return DBWatchError(f"the dataflow failed: {type(exc).__name__}: {exc}")

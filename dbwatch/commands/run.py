@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from connectors.ending import Ending
-from connectors.errors import DBWatchError
 from connectors.settings import Settings
 
 _DEFAULT_RECOVERY = "recovery"
@@ -68,11 +67,13 @@ def command(
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
     from flows.launch import Launch
-    from flows.process import end_on_signals, leave
+    from flows.process import end_on_signals, failed, leave
     from flows.recovery import await_store, make_store
     from flows.watch import FLOW_ID, prepare
 
     verbose = bool(ctx.find_root().params.get("verbose"))
+    settings = Settings.load()
+    settings.config()  # before a folder is made
     launch = Launch(None if no_recovery else recovery, workers, process_id, tuple(a for a in addresses.split(";") if a))
     if launch.recovery is not None and launch.leads:
         make_store(launch.recovery)
@@ -80,7 +81,7 @@ def command(
         await_store(launch.recovery, flow_id=FLOW_ID, timeout_s=_STORE_TIMEOUT_S)
     ending = Ending()
     end_on_signals(ending)
-    run = prepare(Settings.load(), launch, ending)
+    run = prepare(settings, launch, ending)
     ending.on_abandon(lambda: leave(ending, run.pulse, verbose=verbose))
     try:
         cli_main(
@@ -95,7 +96,7 @@ def command(
         )
     except BaseException as exc:  # a panic of the engine is no Exception
         if ending.error is None:
-            ending.fail(DBWatchError(f"the dataflow failed: {exc}"))
+            ending.fail(failed(exc))
             if verbose:
                 raise
     leave(ending, run.pulse, verbose=verbose)

@@ -18,7 +18,7 @@ from connectors.stream_reader import StreamReader, open_reader
 from connectors.summaries import OPS
 from dbwatch.tail_lines import Wanted, json_line, text_line
 
-_OP_NAMES = {name: op for op, word in OPS.items() for name in (op, word, word.removesuffix("d"))}
+_OP_NAMES = {"create": "c", "update": "u", "delete": "d", "read": "r", **{op: op for op in OPS}}
 
 
 @click.command("tail")

@@ -101,7 +101,7 @@ def test_a_time_that_the_server_no_longer_keeps_is_told_with_the_setting(
     assert isinstance(job.ending.error, ConfigError)
     assert "minSnapshotHistoryWindowInSeconds" in text
     assert "2020-07-04T04:05:20Z" in text
-    assert "empty the recovery folder" in text
+    assert "name a new recovery folder" in text
 
 
 def test_a_document_that_is_no_text_ends_the_job_after_those_before_it(mongo_uri: str, db: Database[Document]) -> None:

@@ -169,7 +169,7 @@ def test_a_removed_collection_ends_the_job_after_what_came_before(
         states = job.snapshots()
     assert isinstance(job.ending.error, ConfigError)
     assert told in str(job.ending.error)
-    assert "empty the recovery folder" in str(job.ending.error)
+    assert "name a new recovery folder" in str(job.ending.error)
     again = Driven(mongo_uri, db.name, ["films"], position=job.position, partitions=2)
     again.resume(states)
     again.until_end()
@@ -201,7 +201,7 @@ def test_a_position_that_the_oplog_no_longer_holds_is_told_with_its_time(
     assert isinstance(job.ending.error, HistoryLost)
     assert "cannot go on from 20" in str(job.ending.error)
     assert f"(position {state.position})" in str(job.ending.error)
-    assert "empty the recovery folder" in str(job.ending.error)
+    assert "name a new recovery folder" in str(job.ending.error)
 
 
 def test_a_change_too_large_to_send_is_a_bad_record_after_those_before_it(
