@@ -24,7 +24,8 @@ def configure(*, verbose: bool = False, as_json: bool | None = None) -> None:
             *_rendering(plain=plain),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        # The stderr of the moment: whoever replaces it, as tests do, need not set the logs up again.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
