@@ -38,7 +38,7 @@ SLICE = 8
 _NOBODY: Mapping[str, str] = {}
 
 
-class Stander(NamedTuple):
+class CandidateRow(NamedTuple):
     """A row that can be found here: its key, its chosen fields, and the position of the version they are from."""
 
     key: str
@@ -47,7 +47,7 @@ class Stander(NamedTuple):
 
 
 class ValueState(NamedTuple):
-    """`standers` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at
+    """`candidates` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at
     which they came; `members` counts all. `generation` is 0 as long as no bucket is in use. `cause` is the newest
     change (position, time). `next_bucket` and `untold` say how far telling the buckets has got. `left` (only within an
     epoch) holds who left before it came. `place` is the lookup's name and the foreign key, once there are buckets: they
@@ -55,7 +55,7 @@ class ValueState(NamedTuple):
     """
 
     n: int = 0
-    standers: tuple[Stander, ...] = ()
+    candidates: tuple[CandidateRow, ...] = ()
     near: Mapping[str, str] = _NOBODY
     members: int = 0
     generation: int = 0
@@ -67,9 +67,9 @@ class ValueState(NamedTuple):
 
     @property
     def answer(self) -> Answer:
-        if not self.standers:
+        if not self.candidates:
             return Answer(self.n, NONE, None)
-        return Answer(self.n, self.standers[0].text, self.standers[0].position)
+        return Answer(self.n, self.candidates[0].text, self.candidates[0].position)
 
 
 def apply(plan: Plan, state: ValueState, message: Message) -> tuple[ValueState, list[Routed]]:
@@ -111,7 +111,7 @@ def close(state: ValueState) -> ValueState:
 
 def is_idle(state: ValueState) -> bool:
     """Whether nobody stands here or subscribes. `n` outlives this for a while: see `flows.denormalize`."""
-    return not (state.standers or state.members or state.near)
+    return not (state.candidates or state.members or state.near)
 
 
 def counts(state: ValueState) -> bool:
@@ -176,15 +176,15 @@ def _leave(plan: Plan, state: ValueState, leave: Leave) -> tuple[ValueState, lis
 
 
 def _change(plan: Plan, state: ValueState, candidate: Candidate) -> tuple[ValueState, list[Routed]]:
-    old = next((s for s in state.standers if s.key == candidate.key), None)
+    old = next((s for s in state.candidates if s.key == candidate.key), None)
     if candidate.text == (None if old is None else old.text):
         return state, []
-    others = [s for s in state.standers if s.key != candidate.key]
+    others = [s for s in state.candidates if s.key != candidate.key]
     if candidate.text is not None:
-        others.append(Stander(candidate.key, candidate.text, candidate.position))
+        others.append(CandidateRow(candidate.key, candidate.text, candidate.position))
     state = state._replace(
         n=state.n + 1,
-        standers=tuple(sorted(others)),
+        candidates=tuple(sorted(others)),
         cause=(candidate.position, candidate.ts_ms),
         untold=buckets(state.generation),
     )
