@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from connectors.ending import Ending
 from connectors.settings import Settings
+
+if TYPE_CHECKING:
+    from flows.launch import Launch
 
 _DEFAULT_RECOVERY = "recovery"
 _STORE_TIMEOUT_S = 30.0
@@ -63,7 +67,6 @@ def command(
     DBWATCH_MONGO_PARTITIONS, DBWATCH_STREAM_SHARDS, DBWATCH_STREAM_MAXLEN); the views from dbwatch.toml.
     """
     # Imported here: the engine and the drivers take a second that `--help` can do without.
-    from bytewax.recovery import RecoveryConfig
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
     from flows.launch import Launch
@@ -84,19 +87,26 @@ def command(
     run = prepare(settings, launch, ending)
     ending.on_abandon(lambda: leave(ending, run.pulse, verbose=verbose))
     try:
-        cli_main(
-            run.dataflow,
-            workers_per_process=workers,
-            process_id=process_id if launch.addresses else None,
-            addresses=list(launch.addresses) or None,
-            epoch_interval=timedelta(seconds=snapshot_interval),
-            recovery_config=None
-            if launch.recovery is None
-            else RecoveryConfig(str(launch.recovery), timedelta(seconds=backup_interval)),
-        )
+        cli_main(run.dataflow, **_engine_options(launch, snapshot_interval, backup_interval))
     except BaseException as exc:  # a panic of the engine is no Exception
         if ending.error is None:
             ending.fail(failed(exc))
             if verbose:
                 raise
     leave(ending, run.pulse, verbose=verbose)
+
+
+def _engine_options(launch: Launch, snapshot_interval_s: int, backup_interval_s: int) -> dict[str, Any]:
+    """What `cli_main` is told, as `bytewax.run` tells it."""
+    from bytewax.recovery import RecoveryConfig
+
+    recovery = None
+    if launch.recovery is not None:
+        recovery = RecoveryConfig(str(launch.recovery), timedelta(seconds=backup_interval_s))
+    return {
+        "workers_per_process": launch.workers,
+        "process_id": launch.process if launch.addresses else None,
+        "addresses": list(launch.addresses) or None,
+        "epoch_interval": timedelta(seconds=snapshot_interval_s),
+        "recovery_config": recovery,
+    }

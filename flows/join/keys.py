@@ -55,7 +55,9 @@ def _row(view: ViewPlan, plan: Plan, state: KeysState, change: RowChange) -> tup
     out: list[Routed] = []
     for lookup, was, now in zip(view.lookups, old, current, strict=True):
         if was is not None and was != now:
-            out.append((lookup.value_key(was), (lookup.stage, Leave(lookup.number, change.key, change.position))))
+            out.append(
+                (lookup.value_key(was), (lookup.stage, Leave(lookup.number, change.key, change.position, turn > 1)))
+            )
     new = tuple(was != now for was, now in zip(old, current, strict=True))
     version = Version(change, turn, new, ())
     out.append(next_stop(plan, view, version))

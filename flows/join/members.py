@@ -20,7 +20,7 @@ def apply(plan: Plan, state: MembersState, message: Message) -> tuple[MembersSta
     match message:
         case Join(_, key, position):
             return MembersState({**state.members, key: max(position, state.members.get(key, ""))}), []
-        case Leave(_, key, position):
+        case Leave(_, key, position, _):
             if state.members.get(key, position) > position:
                 return state, []
             return MembersState({k: p for k, p in state.members.items() if k != key}), []

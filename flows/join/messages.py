@@ -65,11 +65,15 @@ class Version(NamedTuple):
 
 
 class Leave(NamedTuple):
-    """The row's version at `position` no longer refers to this foreign key. `lookup` is the number of the lookup."""
+    """The row's version at `position` no longer refers to this foreign key. `lookup` is the number of the lookup.
+
+    `early`: it had other versions in this epoch, so the one that came to this foreign key may still be on its way.
+    """
 
     lookup: int
     key: str
     position: str
+    early: bool
 
 
 class Candidate(NamedTuple):

@@ -50,8 +50,9 @@ class ValueState(NamedTuple):
     """`candidates` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at
     which they came; `members` counts all. `generation` is 0 as long as no bucket is in use. `cause` is the newest
     change (position, time). `next_bucket` and `untold` say how far telling the buckets has got. `left` (only within an
-    epoch) holds who left before it came. `place` is the lookup's name and the foreign key, once there are buckets: they
-    are told on a timer, when no message says where we are. The dictionaries are never changed, only replaced.
+    epoch) holds who may have left before it came. `place` is the lookup's name and the foreign key, once there are
+    buckets: they are told on a timer, when no message says where we are. The dictionaries are never changed, only
+    replaced.
     """
 
     n: int = 0
@@ -167,8 +168,10 @@ def _leave(plan: Plan, state: ValueState, leave: Leave) -> tuple[ValueState, lis
     came = state.near.get(leave.key)
     if came is not None and came <= leave.position:
         return state._replace(members=members, near={k: p for k, p in state.near.items() if k != leave.key}), []
-    left = max(leave.position, state.left.get(leave.key, ""))
-    state = state._replace(members=members, left={**state.left, leave.key: left})
+    state = state._replace(members=members)
+    if leave.early:
+        left = max(leave.position, state.left.get(leave.key, ""))
+        state = state._replace(left={**state.left, leave.key: left})
     if state.place is None:
         return state, []
     lookup, fk = plan.by_name[state.place[0]], state.place[1]

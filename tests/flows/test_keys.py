@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.join import keys
-from flows.join.keys import KeysState, apply
+from flows.join.keys import KeysState, apply, close
 from flows.join.messages import NO_REFERENCE, Candidate, CandidateChange, Leave, Version
 from tests.flows.joining import MOVIE, PLAN, USER, answered, messages, places, position, row_change, version
 
@@ -32,8 +32,13 @@ def test_a_missing_first_reference_is_passed_over() -> None:
 def test_a_foreign_key_that_is_left_hears_of_it_and_the_new_one_of_a_subscriber() -> None:
     _, out = apply(PLAN, KeysState(('"m"', None), 1), row_change(2, "c", '"n"'))
     assert places(out) == [(MOVIE.stage, 'comments.movie "m"'), (MOVIE.stage, 'comments.movie "n"')]
-    assert messages(out)[0] == Leave(MOVIE.number, "c", position(2))
+    assert messages(out)[0] == Leave(MOVIE.number, "c", position(2), early=True)
     assert messages(out)[1].new == (True, False)
+
+
+def test_only_a_row_with_other_versions_in_the_epoch_can_leave_before_it_came() -> None:
+    _, out = apply(PLAN, close(KeysState(('"m"', None), 3)), row_change(2, "c", '"n"'))
+    assert messages(out)[0] == Leave(MOVIE.number, "c", position(2), early=False)
 
 
 def test_a_foreign_key_that_stays_knows_its_subscriber_already() -> None:

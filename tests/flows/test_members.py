@@ -26,15 +26,17 @@ def test_all_in_a_bucket_are_told_of_the_newest_answer_with_its_cause() -> None:
 
 
 def test_who_left_is_forgotten() -> None:
-    assert members.is_idle(after(Join(MOVIE.number, "a", position(1)), Leave(MOVIE.number, "a", position(2))))
+    assert members.is_idle(
+        after(Join(MOVIE.number, "a", position(1)), Leave(MOVIE.number, "a", position(2), early=True))
+    )
 
 
 def test_a_leaving_does_not_end_a_later_stay() -> None:
-    state = after(Join(MOVIE.number, "a", position(3)), Leave(MOVIE.number, "a", position(2)))
+    state = after(Join(MOVIE.number, "a", position(3)), Leave(MOVIE.number, "a", position(2), early=True))
     assert not members.is_idle(state)
 
 
 def test_an_earlier_stay_that_comes_late_does_not_shorten_a_later_one() -> None:
     late = after(Join(MOVIE.number, "a", position(5)), Join(MOVIE.number, "a", position(1)))
-    state, _ = apply(PLAN, late, Leave(MOVIE.number, "a", position(3)))
+    state, _ = apply(PLAN, late, Leave(MOVIE.number, "a", position(3), early=True))
     assert not members.is_idle(state)

@@ -62,19 +62,24 @@ def test_a_change_behind_the_answer_raises_the_count_and_is_told_as_well() -> No
 
 
 def test_who_leaves_is_told_no_more() -> None:
-    state, _ = after(version(1, "c", FK), Leave(MOVIE.number, "c", position(2)))
+    state, _ = after(version(1, "c", FK), Leave(MOVIE.number, "c", position(2), early=True))
     assert after(stands(3, "m", "{}"), state=state)[1] == []
     assert values.is_idle(state)
 
 
 def test_who_left_before_it_came_does_not_stay() -> None:
-    state, _ = after(Leave(MOVIE.number, "c", position(2)), version(1, "c", FK))
+    state, _ = after(Leave(MOVIE.number, "c", position(2), early=True), version(1, "c", FK))
     assert values.is_idle(values.close(state))
     assert after(stands(3, "m", "{}"), state=state)[1] == []
 
 
+def test_of_those_who_came_in_an_earlier_epoch_nothing_is_remembered_when_they_leave() -> None:
+    leaves = [Leave(MOVIE.number, f"c{i}", position(9), early=False) for i in range(3)]
+    assert after(*leaves, state=values.ValueState(members=5))[0].left == {}
+
+
 def test_who_left_and_came_again_stays() -> None:
-    state, _ = after(Leave(MOVIE.number, "c", position(2)), version(3, "c", FK), version(1, "c", FK))
+    state, _ = after(Leave(MOVIE.number, "c", position(2), early=True), version(3, "c", FK), version(1, "c", FK))
     assert len(after(stands(4, "m", "{}"), state=state)[1]) == 1
 
 
@@ -118,7 +123,7 @@ def test_to_leave_a_subscriber_is_looked_for_in_its_bucket_of_each_generation() 
     state, joined = after(*(version(i, f"c{i}", FK) for i in range(1, 21)))
     homes = {m.key: place for place, m in zip(places(joined), messages(joined), strict=True) if isinstance(m, Join)}
     for key, home in homes.items():
-        _, out = after(Leave(MOVIE.number, key, position(99)), state=state)
+        _, out = after(Leave(MOVIE.number, key, position(99), early=True), state=state)
         assert home in places(out)
         assert len(out) == state.generation
 
@@ -126,5 +131,5 @@ def test_to_leave_a_subscriber_is_looked_for_in_its_bucket_of_each_generation() 
 @pytest.mark.usefixtures("small_buckets")
 def test_buckets_are_given_up_when_nobody_is_left_in_them() -> None:
     state, _ = after(*(version(i, f"c{i}", FK) for i in range(1, 6)))
-    state, _ = after(*(Leave(MOVIE.number, f"c{i}", position(9)) for i in range(1, 6)), state=state)
+    state, _ = after(*(Leave(MOVIE.number, f"c{i}", position(9), early=True) for i in range(1, 6)), state=state)
     assert values.close(state) == EMPTY
