@@ -12,8 +12,9 @@ from typing import Any, TypeGuard, cast
 from connectors.changes import Shape
 from connectors.errors import ConfigError
 from connectors.rows import covers, touch
+from flows.policies import POLICY_KEYS
 
-_FILE_KEYS = ("views",)
+_FILE_KEYS = ("views", *POLICY_KEYS)
 _VIEW_KEYS = ("collection", "mask", "fields", "lookups")
 _LOOKUP_KEYS = ("collection", "local", "foreign", "fields", "mask")
 _KINDS: Mapping[type, str] = {
@@ -191,7 +192,7 @@ def _table(
 ) -> Mapping[str, Any]:
     value = table.get(key, default)
     if value is None:
-        raise ConfigError(f"{file}: {_at(where)}the table `{key}` is missing; valid keys are {_list(_FILE_KEYS)}")
+        raise ConfigError(f"{file}: {_at(where)}the table `{key}` is missing; add [views.NAME]")
     if not isinstance(value, Mapping):
         raise ConfigError(f"{file}: {_at(where)}`{key}` must be a table, found {_kind(value)}")
     return value  # pyright: ignore[reportUnknownVariableType]  # TOML tables have text keys

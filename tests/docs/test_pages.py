@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from connectors.records import LookupVersion, Record, Versions
 from connectors.settings import DEFAULTS, Keys
 from dbwatch.cli import cli
 from flows.health import Health
+from flows.policies import POLICY_KEYS, Policies
 from flows.rates import Meter, rates_fields
 from flows.views import parse_views
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, blocks, first_cells, section, text_of, without_blocks
@@ -69,6 +71,13 @@ def test_every_key_of_the_views_is_in_its_table(table: str, config: dict[str, ob
     valid = re.findall(r"`(\w+)`", str(error.value).partition("valid keys are")[2])
     _, _, table_text = section(text_of("configuration.md"), "`dbwatch.toml`").partition(f"| key of `{table}`")
     assert set(first_cells(table_text.split("\n\n")[0].partition("\n")[2])) == set(valid)
+
+
+def test_every_policy_and_its_default_is_in_its_table() -> None:
+    _, _, table = section(text_of("configuration.md"), "`dbwatch.toml`").partition("| key of the file")
+    rows = [line.split("|") for line in table.split("\n\n")[0].split("\n") if line.startswith("| `")]
+    usual = {key: f"`{json.dumps(getattr(Policies(), key))}`" for key in POLICY_KEYS}
+    assert {row[1].strip(" `"): row[2].strip() for row in rows} == usual
 
 
 def test_the_example_of_the_views_is_the_file_that_is_shipped() -> None:
