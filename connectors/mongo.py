@@ -17,6 +17,9 @@ from connectors.mongo_state import Plan, SourceProgress, SourceState, partition_
 
 _GATE_POLL_S = 0.1
 
+OnPoll = Callable[[str, int, int], None]
+"""Told of a partition, how many changes the worker got of it, and how many more have been read."""
+
 
 class Gate(Protocol):
     """Holds every partition, once it has emitted its looked-up rows, until those of all have been processed."""
@@ -59,6 +62,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
         partitions: int = 1,
         gate: Gate | None = None,
         on_progress: Callable[[SourceProgress], None] = lambda _: None,
+        on_poll: OnPoll = lambda _name, _taken, _ahead: None,
         max_batch: int = 1000,
     ) -> None:
         self._uri = uri
@@ -70,6 +74,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
         self._gate = gate
         self._ending = ending
         self._on_progress = on_progress
+        self._on_poll = on_poll
         self._max_batch = max_batch
 
     def list_parts(self) -> list[str]:
@@ -100,6 +105,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
             gate=gate,
             ending=self._ending,
             on_progress=self._on_progress,
+            on_poll=self._on_poll,
         )
 
 
@@ -112,12 +118,14 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
         gate: _GateWatch | None,
         ending: Ending,
         on_progress: Callable[[SourceProgress], None],
+        on_poll: OnPoll,
     ) -> None:
         self._reader = reader
         self._state = state
         self._gate = gate
         self._ending = ending
         self._on_progress = on_progress
+        self._on_poll = on_poll
         self._progress: SourceProgress | None = None
         if not ending.requested:
             reader.start()
@@ -128,8 +136,10 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
             raise StopIteration
         if self._gate and self._gate.holds(self._state):
             self._report_waiting()
+            self._on_poll(self._reader.name, 0, self._reader.ahead)
             return ()
         item = self._reader.take()
+        self._on_poll(self._reader.name, len(item.changes) if item else 0, self._reader.ahead)
         if item is None:
             return ()
         self._state, self._progress = item.state, item.progress

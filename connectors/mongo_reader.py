@@ -40,6 +40,8 @@ class Reader:
         self._stop = threading.Event()
         self._client: Client | None = None
         self._retries = 0
+        self._read_changes = 0
+        self._taken_changes = 0
         self._interrupted_at_s: float | None = None
         self._progress_log = _ProgressLog()
         self._thread = threading.Thread(target=self._run, name=f"dbwatch {plan.name}", daemon=True)
@@ -47,12 +49,23 @@ class Reader:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def name(self) -> str:
+        return self._plan.name
+
+    @property
+    def ahead(self) -> int:
+        """How many changes were read and not taken yet."""
+        return self._read_changes - self._taken_changes
+
     def take(self) -> Item | None:
         """The next item, None while there is none."""
         try:
-            return self._items.get_nowait()
+            item = self._items.get_nowait()
         except queue.Empty:
             return None
+        self._taken_changes += len(item.changes)
+        return item
 
     def close(self) -> None:
         """End the thread and its connections; what it waits for is cut off."""
@@ -101,6 +114,7 @@ class Reader:
             log.info("source.goes_on", partition=self._plan.name, after_s=away_s)
             self._interrupted_at_s = None
         item = item._replace(progress=item.progress._replace(retries=self._retries))
+        self._read_changes += len(item.changes)
         while not self._stop.is_set():
             try:
                 self._items.put(item, timeout=0.1)
@@ -124,7 +138,8 @@ class Reader:
             self._interrupted_at_s = time.monotonic()
             log.warning("source.interrupted", partition=self._plan.name, reason=str(exc), effect="tries until it works")
         with suppress(queue.Full):
-            self._items.put_nowait(Item((), self._state, self._progress._replace(retries=self._retries)))
+            progress = self._progress._replace(retries=self._retries, away=str(exc))
+            self._items.put_nowait(Item((), self._state, progress))
         longest_s = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** min(attempt, 16))
         if self._stop.wait(longest_s * random.uniform(0.5, 1)):
             raise Stopped

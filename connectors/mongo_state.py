@@ -62,7 +62,8 @@ class SourceProgress(NamedTuple):
 
     `read` of about `expected` rows of `collection` in the snapshot; in the tail, changes since it began (of 0).
     `position` and `ts_ms` are those of the last change or, without one, of the time up to which the server has no more
-    (`ts_ms` then to the second). `retries` counts failed attempts to read since the process started.
+    (`ts_ms` then to the second). `retries` counts failed attempts to read since the process started; `away` says why
+    the last one failed, as long as none has worked since.
     """
 
     partition: str
@@ -73,6 +74,7 @@ class SourceProgress(NamedTuple):
     position: str
     ts_ms: int
     retries: int = 0
+    away: str = ""
 
 
 class Item(NamedTuple):

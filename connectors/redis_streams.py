@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
@@ -66,10 +67,15 @@ class Written(NamedTuple):
 
 
 class SinkEvents(NamedTuple):
-    """Who is told of what the sink does: after each write, and when writing stops for a while (None: it goes on)."""
+    """Who is told of what the sink does: after each write, when writing stops for a while (None: it goes on), of each
+    attempt that failed for now, how long a write's call to Redis took (s), and when a stream's mark was asked for.
+    """
 
     on_written: Callable[[Written], None] = lambda _: None
     on_held: Callable[[str | None], None] = lambda _: None
+    on_retry: Callable[[], None] = lambda: None
+    on_call: Callable[[float], None] = lambda _: None
+    on_checkpoint: Callable[[str], None] = lambda _: None
 
 
 class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
@@ -152,6 +158,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
     def snapshot(self) -> Mark:
         if self._failed is not None:
             return self._mark
+        self._events.on_checkpoint(self._stream)
         if self._tail.settled:
             self._mark = Mark.at(self._last_id)
             self._marked_at.append(self._written)
@@ -260,8 +267,10 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
             args.append(len(fields))
             for name, value in fields.items():
                 args += (name, value)
+        called_s = time.monotonic()
         with translated(f"writing to {self._stream}"):
             last_id = self._append(keys=[self._stream], args=args)
+        self._events.on_call(time.monotonic() - called_s)
         if last_id is None:
             raise TransientError(f"{self._stream} does not end at {self._last_id}, where it was left")
         return str(last_id)
@@ -278,6 +287,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
                 if not attempt:
                     log.warning("sink.held", stream=self._stream, reason=str(exc))
                     self._events.on_held(str(exc))
+                self._events.on_retry()
                 attempt += 1
                 self._ending.wait(min(_LONGEST_PAUSE_S, 0.05 * 2**attempt) * random.uniform(0.5, 1))
                 continue

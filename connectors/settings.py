@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
 
@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, str] = {
     "DBWATCH_MONGO_PARTITIONS": "1",
     "DBWATCH_STREAM_SHARDS": "1",
     "DBWATCH_STREAM_MAXLEN": "100000",
+    "DBWATCH_METRICS": "127.0.0.1:9464",
 }
 
 
@@ -74,6 +75,24 @@ class Keys:
         return f"{self.prefix}:cursor:{name}"
 
 
+class Listen(NamedTuple):
+    """An address to listen on, and whether somebody asked for just this one. Port 0: any that is free."""
+
+    host: str
+    port: int
+    explicit: bool = False
+
+    def of_process(self, number: int) -> Listen:
+        """The address of one process of several on a machine: the ports follow each other."""
+        return self._replace(port=min(self.port + number, 65535) if self.port else 0)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+_METRICS = Listen("127.0.0.1", 9464)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a run is told from outside. Addresses may hold passwords, so they are left out of `repr`."""
@@ -86,6 +105,7 @@ class Settings:
     mongo_partitions: int = 1
     stream_shards: int = 1
     stream_maxlen: int = 100_000
+    metrics: Listen | None = _METRICS
 
     @property
     def keys(self) -> Keys:
@@ -109,6 +129,7 @@ class Settings:
             mongo_partitions=_count(value, "DBWATCH_MONGO_PARTITIONS", 64),
             stream_shards=_count(value, "DBWATCH_STREAM_SHARDS", 64),
             stream_maxlen=_count(value, "DBWATCH_STREAM_MAXLEN", 1 << 40),
+            metrics=_listen(value, "DBWATCH_METRICS", explicit=bool(given.get("DBWATCH_METRICS"))),
         )
 
     def config(self) -> dict[str, Any]:
@@ -164,3 +185,18 @@ def _count(value: Mapping[str, str], name: str, largest: int) -> int:
     if not 1 <= number <= largest:
         raise ConfigError(f"{name}: expected a whole number from 1 to {largest}, found {value[name]!r}")
     return number
+
+
+def _listen(value: Mapping[str, str], name: str, *, explicit: bool) -> Listen | None:
+    """`HOST:PORT`, an IPv6 host in brackets; None when it is `off`."""
+    text = value[name].strip()
+    if text.lower() == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    bare = ":" in host and not text.startswith("[")
+    if not re.fullmatch(r"[A-Za-z0-9_.:%-]+", host) or bare or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535:
+        raise ConfigError(
+            f"{name}: expected HOST:PORT such as {DEFAULTS[name]} or [::1]:9464, or `off`, found {value[name]!r}"
+        )
+    return Listen(host, int(port), explicit)

@@ -17,6 +17,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from connectors.changes import Change
 from connectors.records import Record
+from flows.gauges import JoinGauges, StageGauge
 from flows.join.messages import Message, Routed
 from flows.join.plan import Plan
 from flows.join.stages import Stage, stages_of
@@ -38,13 +39,17 @@ tail happens right after a start; an hour of silence in one run is far beyond it
 class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
     """One key of one stage."""
 
-    __slots__ = ("_closed", "_idle_since", "_stage", "_state")
+    __slots__ = ("_closed", "_gauge", "_idle_since", "_pending", "_stage", "_state")
 
-    def __init__(self, stage: Stage, resumed: Any | None) -> None:
+    def __init__(self, stage: Stage, gauge: StageGauge, resumed: Any | None) -> None:
         self._stage = stage
+        self._gauge = gauge
+        self._pending = 0
         self._state: Any = stage.empty if resumed is None else resumed
         self._closed = resumed is not None
         self._idle_since: datetime | None = None
+        gauge.add(entries=1)
+        self._tell_pending()
 
     def on_batch(self, values: list[tuple[int, Message]]) -> tuple[list[Routed], bool]:
         apply = self._stage.apply
@@ -55,20 +60,26 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
         self._state = state
         self._closed = False
         self._idle_since = None
+        self._tell_pending()
         return out, StatefulBatchLogic.RETAIN
 
     def on_notify(self) -> tuple[list[Routed], bool]:
         if self._stage.is_due(self._state):
             self._state, out = self._stage.on_timer(self._state)
+            self._tell_pending()
             return out, StatefulBatchLogic.RETAIN
         # Only after its epoch: within it, what is in flight may still need the state.
-        return [], self._closed and self._stage.is_idle(self._state)
+        discard = self._closed and self._stage.is_idle(self._state)
+        if discard:
+            self._gauge.add(entries=-1)
+        return [], discard
 
     def on_eof(self) -> tuple[list[Routed], bool]:
         out: list[Routed] = []
         while self._stage.is_due(self._state):
             self._state, more = self._stage.on_timer(self._state)
             out += more
+        self._tell_pending()
         return out, StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
@@ -86,16 +97,23 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
         self._closed = True
         return self._state
 
+    def _tell_pending(self) -> None:
+        pending = self._stage.pending(self._state)
+        if pending != self._pending:
+            self._gauge.add(pending=pending - self._pending)
+            self._pending = pending
 
-def denormalize(step_id: str, changes: Stream[Change], plan: Plan) -> Stream[Record]:
-    """Join every change with the rows it refers to; out come the records of all views."""
+
+def denormalize(step_id: str, changes: Stream[Change], plan: Plan, gauges: JoinGauges | None = None) -> Stream[Record]:
+    """Join every change with the rows it refers to; out come the records of all views. `gauges` count its state."""
+    gauges = gauges or JoinGauges()
     routed: Stream[Routed] = op.flat_map_batch(f"{step_id}_route", changes, _router(plan))
     for stage in stages_of(plan):
-        routed = _through(f"{step_id}_{stage.name}", routed, stage)
+        routed = _through(f"{step_id}_{stage.name}", routed, stage, gauges.stage(stage.name))
     return op.map(f"{step_id}_record", routed, _record)
 
 
-def _through(step_id: str, routed: Stream[Routed], stage: Stage) -> Stream[Routed]:
+def _through(step_id: str, routed: Stream[Routed], stage: Stage, gauge: StageGauge) -> Stream[Routed]:
     """One stage: take out the messages for it, pass the others by. Whole batches at a time, which costs a call each."""
     number = stage.number
 
@@ -106,7 +124,7 @@ def _through(step_id: str, routed: Stream[Routed], stage: Stage) -> Stream[Route
         return [item for item in items if item[1][0] != number]
 
     here: KeyedStream[tuple[int, Message]] = op.flat_map_batch(f"{step_id}_take", routed, take)
-    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(stage, resumed))
+    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(stage, gauge, resumed))
     onward = op.flat_map_batch(f"{step_id}_onward", done, _onward)
     return op.merge(f"{step_id}_merge", onward, op.flat_map_batch(f"{step_id}_pass", routed, others))
 

@@ -1,81 +1,268 @@
-"""The job's figures, from the source's progress and the sink's writes to one value that a page can show. Pure."""
+"""The job's figures, from the source's progress and the sink's writes to values that a page and a monitor show. Pure
+but for its lock and clock.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from connectors.mongo_state import SourceProgress
+from flows.gauges import JoinGauges
+from flows.histogram import Histogram
 from flows.rates import Interval
 
 _STILL_S = 2.0
 
 
-class Health:
-    """What one process knows of itself, from any thread; `figures` gives the JSON of its field in `P:health`."""
+class Oplog(NamedTuple):
+    """What MongoDB said of itself: its clock (Unix ms), the time of its oldest oplog entry, and how many entries of
+    the watched collections come after the job's position. None is what its user may not see, or there is not.
+    """
 
-    def __init__(self, *, started_ms: int) -> None:
+    server_ms: int
+    oldest_ms: int | None = None
+    behind: int | None = None
+
+
+class Partition(NamedTuple):
+    """One partition of the source. Seconds: how old its position is, how far it lags, how long ago it said anything."""
+
+    progress: SourceProgress
+    caught_up: bool
+    position_age_s: float
+    lag_s: float
+    said_s: float
+
+
+class Facts(NamedTuple):
+    """Everything that is known of the process at one moment. Ages and durations are seconds, None when there is none;
+    `polled_s` is how long ago the worker last asked a partition for changes, `written_s` how long ago the sink did
+    anything, also in vain. `behind` counts oplog entries; `headroom_s` is how far the position is from the oplog's end.
+    """
+
+    at_ms: int
+    started_ms: int
+    state: str
+    partitions: tuple[Partition, ...]
+    polled_s: Mapping[str, float]
+    written_s: float | None
+    held: tuple[int, str, float] | None
+    redis_away: str | None
+    headroom_s: float | None
+    behind: int | None
+    read_ahead: int
+    read: Mapping[str, int]
+    records: Mapping[tuple[str, str], int]
+    skipped: int
+    sink_retries: int
+    dead_letters: int
+    latency_s: Histogram
+    call_s: Histogram
+    state_entries: Mapping[str, int]
+    pending: Mapping[str, int]
+    checkpoint_age_s: float | None
+    epoch_s: float | None
+    generation: int
+    is_writer: bool | None
+
+    @property
+    def lag_s(self) -> float:
+        return max((partition.lag_s for partition in self.partitions), default=0.0)
+
+
+class Health:
+    """What one process knows of itself, from any thread: `facts` for a monitor, `figures` for its field in `P:health`.
+
+    `clock` is monotonic (s); what is a duration is measured by it, so that a clock that is set does not show. How old a
+    position is, is told by MongoDB's clock once that is known, for it is the one that positions come from.
+    """
+
+    def __init__(
+        self, *, started_ms: int, join: JoinGauges | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._lock = threading.Lock()
+        self._clock = clock
+        self._join = join or JoinGauges()
         self._started_ms = started_ms
-        self._progress: dict[str, tuple[SourceProgress, bool, int]] = {}
-        self._held: tuple[int, str] | None = None
+        self._progress: dict[str, tuple[SourceProgress, bool, float]] = {}
+        self._polled: dict[str, tuple[float, int]] = {}
+        self._read: Counter[str] = Counter()
+        self._sink_at_s: float | None = None
+        self._held: tuple[int, str, float] | None = None
+        self._redis_away: str | None = None
+        self._oplog: tuple[Oplog, float] | None = None
+        self._records: Counter[tuple[str, str]] = Counter()
         self._written = 0
         self._skipped = 0
+        self._sink_retries = 0
+        self._dead_letters = 0
+        self._latency_s, self._call_s = Histogram(), Histogram()
+        self._checkpoints: dict[str, tuple[float, float | None]] = {}
+        self._generation = 0
+        self._is_writer: bool | None = None
 
-    def on_progress(self, progress: SourceProgress, now_ms: int) -> None:
+    def on_progress(self, progress: SourceProgress) -> None:
         """One partition of the source has come this far; when nothing was read since the last call, it has caught
         up.
         """
         with self._lock:
             before = self._progress.get(progress.partition)
-            same = before is not None and before[0][1:4] == progress[1:4]
-            self._progress[progress.partition] = (progress, same and progress.phase == "tail", now_ms)
+            same = before is not None and before[0][1:4] == progress[1:4] and not progress.away
+            self._progress[progress.partition] = (progress, same and progress.phase == "tail", self._clock())
+
+    def on_poll(self, partition: str, taken: int, ahead: int) -> None:
+        """The worker asked a partition for changes and got so many; `ahead` more are read. Called a thousand times a
+        second: it takes no lock, for each partition is asked by one thread.
+        """
+        self._polled[partition] = (self._clock(), ahead)
+        if taken:
+            self._read[partition] += taken
 
     def on_held(self, reason: str | None, now_ms: int) -> None:
         """The sink waits for Redis, or (None) goes on."""
         with self._lock:
-            self._held = None if reason is None else (now_ms, reason)
+            self._held = None if reason is None else (now_ms, reason, self._clock())
+
+    def on_retry(self) -> None:
+        """The sink tried in vain, and will again."""
+        with self._lock:
+            self._sink_retries += 1
+            self._sink_at_s = self._clock()
+
+    def on_call(self, took_s: float) -> None:
+        """The sink wrote a batch, in one call to Redis."""
+        with self._lock:
+            self._call_s = self._call_s.with_values([took_s])
+            self._sink_at_s = self._clock()
+
+    def on_checkpoint(self, stream: str) -> None:
+        """The engine asked for the mark of a stream: an epoch ends."""
+        with self._lock:
+            now_s = self._clock()
+            before = self._checkpoints.get(stream)
+            self._checkpoints[stream] = (now_s, None if before is None else now_s - before[0])
 
     def on_interval(self, interval: Interval) -> None:
         with self._lock:
             self._written += interval.written
             self._skipped += interval.skipped
+            self._records.update(interval.counts)
+            self._latency_s = self._latency_s.with_values([ms / 1000 for ms in interval.latencies_ms])
+
+    def on_redis(self, away: str | None) -> None:
+        """Whether Redis took the last figures; if not, why."""
+        with self._lock:
+            self._redis_away = away
+
+    def on_oplog(self, oplog: Oplog) -> None:
+        with self._lock:
+            self._oplog = (oplog, self._clock())
+
+    def on_dead_letters(self, count: int = 1) -> None:
+        with self._lock:
+            self._dead_letters += count
+
+    def on_generation(self, generation: int) -> None:
+        with self._lock:
+            self._generation = generation
+
+    def on_writer(self, *, is_writer: bool) -> None:
+        """Whether this process holds the writer's lock."""
+        with self._lock:
+            self._is_writer = is_writer
+
+    @property
+    def position(self) -> str:
+        """The position up to which all partitions have been read; empty before anything was."""
+        with self._lock:
+            return min((progress.position for progress, _, _ in self._progress.values()), default="")
+
+    def facts(self, now_ms: int, *, stopping: bool = False) -> Facts:
+        now_s = self._clock()
+        with self._lock:
+            server_ms = self._server_ms(now_ms, now_s)
+            partitions = tuple(_partition(*known, now_s, server_ms) for known in self._progress.values())
+            polled = dict(self._polled)
+            checkpoints = list(self._checkpoints.values())
+            return Facts(
+                at_ms=now_ms,
+                started_ms=self._started_ms,
+                state="stopped" if stopping else "holding" if self._held else _phase(partitions),
+                partitions=partitions,
+                polled_s={name: now_s - at_s for name, (at_s, _) in polled.items()},
+                written_s=None if self._sink_at_s is None else now_s - self._sink_at_s,
+                held=self._held and (*self._held[:2], now_s - self._held[2]),
+                redis_away=self._redis_away,
+                headroom_s=self._headroom_s(),
+                behind=None if self._oplog is None else self._oplog[0].behind,
+                read_ahead=sum(ahead for _, ahead in polled.values()),
+                read=dict(self._read),
+                records=dict(self._records),
+                skipped=self._skipped,
+                sink_retries=self._sink_retries,
+                dead_letters=self._dead_letters,
+                latency_s=self._latency_s,
+                call_s=self._call_s,
+                state_entries=self._join.entries,
+                pending=self._join.pending,
+                checkpoint_age_s=max((now_s - at_s for at_s, _ in checkpoints), default=None),
+                epoch_s=max((took_s for _, took_s in checkpoints if took_s is not None), default=None),
+                generation=self._generation,
+                is_writer=self._is_writer,
+            )
 
     def figures(self, now_ms: int, *, stopping: bool = False) -> dict[str, Any]:
         """Milliseconds are Unix time or durations; the fields are described in `docs/records.md`."""
-        with self._lock:
-            partitions = list(self._progress.values())
-            held = self._held
-        progresses = [progress for progress, _, _ in partitions]
-        state = "stopped" if stopping else "holding" if held else _phase(progresses)
+        facts = self.facts(now_ms, stopping=stopping)
+        progresses = [partition.progress for partition in facts.partitions]
         figures: dict[str, Any] = {
             "at_ms": now_ms,
-            "started_ms": self._started_ms,
-            "state": state,
+            "started_ms": facts.started_ms,
+            "state": facts.state,
             "position": min((p.position for p in progresses), default=""),
             "source_ts_ms": min((p.ts_ms for p in progresses), default=0),
-            "lag_ms": max((_lag_ms(*partition, now_ms) for partition in partitions), default=0),
+            "lag_ms": round(facts.lag_s * 1000),
             "written": self._written,
-            "skipped": self._skipped,
+            "skipped": facts.skipped,
             "retries": sum(p.retries for p in progresses),
+            "sink_retries": facts.sink_retries,
+            "dead_letters": facts.dead_letters,
+            "state_entries": sum(facts.state_entries.values()),
+            "pending": sum(facts.pending.values()),
+            "oplog_headroom_s": None if facts.headroom_s is None else round(facts.headroom_s),
             "snapshot": _snapshot(progresses),
         }
-        if held:
-            figures |= {"holding_since_ms": held[0], "holding_reason": held[1]}
+        if facts.held:
+            figures |= {"holding_since_ms": facts.held[0], "holding_reason": facts.held[1]}
         return figures
 
+    def _server_ms(self, now_ms: int, now_s: float) -> float:
+        if self._oplog is None:
+            return now_ms
+        oplog, at_s = self._oplog
+        return oplog.server_ms + (now_s - at_s) * 1000
 
-def _phase(progresses: list[SourceProgress]) -> str:
+    def _headroom_s(self) -> float | None:
+        if self._oplog is None or self._oplog[0].oldest_ms is None or not self._progress:
+            return None
+        return (min(p.ts_ms for p, _, _ in self._progress.values()) - self._oplog[0].oldest_ms) / 1000
+
+
+def _partition(progress: SourceProgress, caught_up: bool, at_s: float, now_s: float, server_ms: float) -> Partition:
+    """It does not lag when the server has just said that there is no more, however old the last change is."""
+    age_s = max(0.0, (server_ms - progress.ts_ms) / 1000)
+    still = progress.phase != "tail" or (caught_up and now_s - at_s < _STILL_S)
+    return Partition(progress, caught_up, age_s, 0.0 if still else age_s, now_s - at_s)
+
+
+def _phase(partitions: tuple[Partition, ...]) -> str:
     """The phase of the partition that is furthest behind."""
-    phases = {p.phase for p in progresses}
+    phases = {partition.progress.phase for partition in partitions}
     return next((phase for phase in ("snapshot", "waiting", "tail") if phase in phases), "starting")
-
-
-def _lag_ms(progress: SourceProgress, caught_up: bool, at_ms: int, now_ms: int) -> int:
-    """How far the job is behind the source: nothing, when the server has just said that there is no more."""
-    if progress.phase != "tail" or (caught_up and now_ms - at_ms < _STILL_S * 1000):
-        return 0
-    return max(0, now_ms - progress.ts_ms)
 
 
 def _snapshot(progresses: list[SourceProgress]) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import orjson
 import structlog
@@ -17,6 +18,8 @@ from connectors.redis_client import translated
 from connectors.settings import Keys
 from flows.health import Health
 from flows.rates import Meter, rates_fields
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -70,9 +73,11 @@ class Pulse:
                 pipe.hset(self._keys.health, self._process, figures)
                 pipe.execute()
         except DBWatchError as exc:
+            self._health.on_redis(str(exc))
             if not was_away:
                 log.warning("pulse.away", reason=str(exc))
             return True
+        self._health.on_redis(None)
         return False
 
 
@@ -80,6 +85,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def at_now(call: Callable[..., None]) -> Callable[..., None]:
+def at_now(call: Callable[..., T]) -> Callable[..., T]:
     """The call with the present time (Unix ms) as its last argument."""
     return lambda *args: call(*args, now_ms())

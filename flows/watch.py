@@ -29,7 +29,9 @@ from connectors.redis_client import connect as connect_redis
 from connectors.redis_streams import RedisStreamSink, SinkEvents, Written, check_redis
 from connectors.settings import Settings
 from flows.denormalize import denormalize
+from flows.endpoint import Pages, serve, show_beside_the_engines
 from flows.gate import RedisGate
+from flows.gauges import JoinGauges
 from flows.health import Health
 from flows.job import Job, begin, joined
 from flows.join.plan import Plan
@@ -46,14 +48,16 @@ log = structlog.get_logger()
 FLOW_ID = "watch"
 
 
-def build(views: Views, source: Source[Change], sink: Sink[Any], *, shards: int = 1) -> Dataflow:
+def build(
+    views: Views, source: Source[Change], sink: Sink[Any], *, shards: int = 1, gauges: JoinGauges | None = None
+) -> Dataflow:
     """The dataflow from a source of changes to a sink of `(shard, record)`, joined as the views say.
 
     The names of its steps are the names that state is kept under: changing one loses the state.
     """
     flow = Dataflow(FLOW_ID)
     changes = op.input("changes", flow, source)
-    records = denormalize("join", changes, Plan(views))
+    records = denormalize("join", changes, Plan(views), gauges)
     op.output("feed", op.map("shard", records, lambda record: _sharded(record, shards)), sink)
     return flow
 
@@ -100,7 +104,11 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
             return read_position(mongo, settings.mongo_db, views.collections)
 
     begun = begin(client, settings, views, launch, store, position) if launch.leads else None
-    health, meter = Health(started_ms=now_ms()), Meter()
+    gauges, meter = JoinGauges(), Meter()
+    health = Health(started_ms=now_ms(), join=gauges)
+    facts = at_now(health.facts)
+    serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
+    show_beside_the_engines(facts)
     pulse = Pulse(client, settings.keys, process=launch.process, meter=meter, health=health)
     pulse.start()
     edges = _Edges(settings, views, launch, ending, client, meter, health)
@@ -112,7 +120,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
         source = LateSource(partitions, lambda: edges.source(edges.joined()))
         sink = LateSink(shards, lambda: edges.sink(edges.joined()))
     collect_seldom()
-    return Run(build(views, source, sink, shards=settings.stream_shards), pulse)
+    return Run(build(views, source, sink, shards=settings.stream_shards, gauges=gauges), pulse)
 
 
 class _Edges(NamedTuple):
@@ -147,7 +155,8 @@ class _Edges(NamedTuple):
             partitions=partitions,
             gate=gate,
             ending=self.ending,
-            on_progress=at_now(self.health.on_progress),
+            on_progress=self.health.on_progress,
+            on_poll=self.health.on_poll,
         )
 
     def sink(self, job: Job) -> RedisStreamSink:
@@ -157,7 +166,13 @@ class _Edges(NamedTuple):
             maxlen=self.settings.stream_maxlen,
             first_marks=job.first_marks,
             ending=self.ending,
-            events=SinkEvents(on_written=self._count, on_held=at_now(self.health.on_held)),
+            events=SinkEvents(
+                on_written=self._count,
+                on_held=at_now(self.health.on_held),
+                on_retry=self.health.on_retry,
+                on_call=self.health.on_call,
+                on_checkpoint=self.health.on_checkpoint,
+            ),
         )
 
     def _count(self, written: Written) -> None:

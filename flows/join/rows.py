@@ -55,6 +55,11 @@ def is_idle(state: RowState) -> bool:
     return state.current is None
 
 
+def pending(state: RowState) -> int:
+    """How many versions wait for their turn."""
+    return len(state.wait)
+
+
 def _settle(plan: Plan, view: ViewPlan, state: RowState, wait: tuple[Version, ...]) -> tuple[RowState, list[Routed]]:
     """Let go of the versions whose turn it is; the others wait."""
     out: list[Routed] = []

@@ -19,6 +19,10 @@ def _never(_state: Any) -> bool:
     return False
 
 
+def _none(_state: Any) -> int:
+    return 0
+
+
 def _nothing_due(state: Any) -> Applied:
     return state, []
 
@@ -29,7 +33,8 @@ class Stage:
 
     `apply` takes in one message. `close` gives the state at the end of an epoch, when nothing is in flight. An idle
     state holds nothing that a later epoch needs at once; if it `counts` as well, it must outlive its use for a while. A
-    state that `is_due` has more to tell when a timer fires: `on_timer` tells a slice of it.
+    state that `is_due` has more to tell when a timer fires: `on_timer` tells a slice of it. `pending` counts what waits
+    in a state, for those who watch the job.
 
     State is kept under `name`: a later version must not change it.
     """
@@ -43,6 +48,7 @@ class Stage:
     counts: Callable[[Any], bool] = _never
     is_due: Callable[[Any], bool] = _never
     on_timer: Callable[[Any], Applied] = _nothing_due
+    pending: Callable[[Any], int] = _none
 
 
 def stages_of(plan: Plan) -> list[Stage]:
@@ -58,6 +64,7 @@ def stages_of(plan: Plan) -> list[Stage]:
             counts=values.counts,
             is_due=values.is_due,
             on_timer=partial(values.tell_more, plan),
+            pending=values.pending,
         )
         for number in range(FIRST_VALUES, plan.members)
     ]
@@ -72,5 +79,13 @@ def stages_of(plan: Plan) -> list[Stage]:
             members.close,
             members.is_idle,
         ),
-        Stage(plan.rows, "rows", rows.RowState(), partial(rows.apply, plan), rows.close, rows.is_idle),
+        Stage(
+            plan.rows,
+            "rows",
+            rows.RowState(),
+            partial(rows.apply, plan),
+            rows.close,
+            rows.is_idle,
+            pending=rows.pending,
+        ),
     ]

@@ -125,6 +125,11 @@ def is_due(state: ValueState) -> bool:
     return state.untold > 0
 
 
+def pending(state: ValueState) -> int:
+    """How many buckets of subscribers remain to be told of a change."""
+    return state.untold
+
+
 def buckets(generation: int) -> int:
     """How many buckets there are up to this generation."""
     return (2 << generation) - 2 if generation else 0

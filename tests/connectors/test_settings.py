@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConfigError
-from connectors.settings import DEFAULTS, Keys, Settings, hidden
+from connectors.settings import DEFAULTS, Keys, Listen, Settings, hidden
 
 SECRET = "s3cret"
+METRICS_REFUSED = ("9464", ":9464", "localhost", "localhost:", "localhost:70000", "::1:80", "a b:1", "localhost:-1")
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +51,7 @@ def test_an_empty_setting_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest
         ("DBWATCH_MONGO_PARTITIONS", "many", "from 1 to 64"),
         ("DBWATCH_STREAM_SHARDS", "65", "from 1 to 64"),
         ("DBWATCH_STREAM_MAXLEN", "-5", "a whole number from 1"),
+        *(("DBWATCH_METRICS", value, "HOST:PORT such as") for value in METRICS_REFUSED),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_with_what_was_expected(
@@ -131,3 +133,20 @@ def test_every_key_stands_below_the_prefix() -> None:
     named += [keys.user("x"), keys.session("x"), keys.attempts("user", "x"), keys.cursor("x")]
     assert all(key.startswith("p:") for key in named)
     assert len(set(named)) == len(named)
+
+
+def test_the_address_of_the_metrics_says_whether_it_was_asked_for(tmp_path: Path) -> None:
+    def metrics(value: str | None) -> Listen | None:
+        return Settings.load({"DBWATCH_METRICS": value}, folder=tmp_path).metrics
+
+    assert metrics(None) == Listen("127.0.0.1", 9464, explicit=False)
+    assert metrics("127.0.0.1:9464") == Listen("127.0.0.1", 9464, explicit=True)
+    assert metrics("[::1]:80") == Listen("::1", 80, explicit=True)
+    assert metrics("monitor.example.org:0") == Listen("monitor.example.org", 0, explicit=True)
+    assert metrics("off") is None
+
+
+def test_processes_on_one_machine_have_ports_that_follow_each_other() -> None:
+    assert [str(Listen("127.0.0.1", 9464).of_process(i)) for i in (0, 2)] == ["127.0.0.1:9464", "127.0.0.1:9466"]
+    assert Listen("::1", 0).of_process(3) == Listen("::1", 0)
+    assert str(Listen("::1", 80)) == "[::1]:80"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import bson
 import click
 import pytest
+import yaml
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 
@@ -26,6 +27,7 @@ from connectors.records import LookupVersion, Record, Versions
 from connectors.settings import DEFAULTS, Keys
 from dbwatch.cli import cli
 from flows.health import Health
+from flows.metrics import SPECS
 from flows.policies import POLICY_KEYS, Policies
 from flows.rates import Meter, rates_fields
 from flows.views import parse_views
@@ -155,7 +157,7 @@ def test_every_field_of_rates_and_health_is_in_its_table() -> None:
     meter.add([Record("v", "u", "k", 1, "p", Versions("p", {}))], 2, 0)
     rates = rates_fields(meter.take(), at_ms=1, process="0", seconds=1.0)
     assert set(first_cells(section(text_of("records.md"), "`P:rates`"))) == set(rates)
-    health.on_progress(SourceProgress("tail-0", "snapshot", "c", 1, 2, "p", 3), 4)
+    health.on_progress(SourceProgress("tail-0", "snapshot", "c", 1, 2, "p", 3))
     health.on_held("full", 5)
     page = section(text_of("records.md"), "`P:health`")
     assert set(first_cells(page)) == set(health.figures(6))
@@ -174,6 +176,24 @@ def test_every_key_in_redis_is_named() -> None:
     names += [keys.session("<hash>"), keys.attempts("<kind>", "<who>"), keys.cursor("<name>")]
     page = text_of("records.md")
     assert not [name for name in names if f"`{name}`" not in page]
+
+
+def test_the_table_of_metrics_is_the_one_that_the_code_has() -> None:
+    page = section(text_of("operations.md"), "Metrics").partition("| metric | type |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in page.split("\n")[2:]]
+    labels = [", ".join(f"`{label}`" for label in spec.labels) or "none" for spec in SPECS]
+    assert rows == [[f"`{spec.name}`", spec.kind, label, spec.help] for spec, label in zip(SPECS, labels, strict=True)]
+
+
+def test_every_metric_in_an_alarm_exists() -> None:
+    (rules,) = blocks(section(text_of("operations.md"), "Alarms"), "yaml")
+    used = {
+        name
+        for rule in yaml.safe_load(rules)["groups"][0]["rules"]
+        for name in re.findall(r"dbwatch_\w+", rule["expr"])
+    }
+    assert len(used) > 6
+    assert used <= {spec.name for spec in SPECS}
 
 
 def test_every_event_of_the_log_is_in_the_table_and_the_other_way_round() -> None:
