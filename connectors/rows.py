@@ -122,6 +122,13 @@ def key_text(value: Any) -> str:
     return json_util.dumps(value, json_options=json_util.CANONICAL_JSON_OPTIONS)
 
 
+def key_value(key: str) -> Any:
+    """The `_id` that `key_text` writes so."""
+    if len(key) == _OBJECT_ID_DIGITS and key[0] not in '"{[':
+        return ObjectId(key)
+    return json_util.loads(key, json_options=_READ_KEY)
+
+
 def ref_text(value: Any) -> str | None:
     """A foreign key in comparable form: equal texts for values that MongoDB calls equal; None for null or missing.
 

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate": Entry("dbwatch.commands.simulate:command", "Write to it: a story to watch, or a load at a rate"),
     "run": Entry("dbwatch.commands.run:command", "Watch the database and write the feed until it is stopped"),
     "tail": Entry("dbwatch.commands.tail:command", "Print the feed as it is written"),
+    "verify": Entry("dbwatch.commands.verify:command", "Compare the database with the feed, row by row"),
     "users": Entry("dbwatch.commands.users:command", "Add, change and list who may sign in to the dashboard"),
 }
 
