@@ -21,6 +21,7 @@ class Ending:
         self._lock = threading.Lock()
         self._error: DBWatchError | None = None
         self._leave: Callable[[], None] | None = None
+        self._leaving = threading.Lock()
 
     @property
     def requested(self) -> bool:
@@ -47,11 +48,13 @@ class Ending:
     def abandon(self, error: DBWatchError) -> NoReturn:
         """End at once and without a last snapshot, as one must who cannot do what the snapshot would say was done.
 
-        Raises the error where nothing was given that ends the process.
+        Raises the error where nothing was given that ends the process. Whoever comes while another thread is leaving
+        waits for the end.
         """
         self.fail(error)
         if self._leave is not None:
-            self._leave()
+            with self._leaving:
+                self._leave()
         raise error
 
     def wait(self, timeout_s: float) -> bool:

@@ -4,6 +4,7 @@
     ├── ConfigError       what was asked for cannot be done: say what was found, expected, and to do; exit 2
     ├── HistoryLost       the source no longer holds the changes after our position: stop, say how to go on; exit 2
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
+    ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
     ├── BadRecord         one event cannot be decoded, joined or written: stop, naming it; exit 3
     └── Stopped           a stop was asked for while something waited: leave without a word
@@ -34,6 +35,14 @@ class HistoryLost(DBWatchError):
 
 class StreamLost(DBWatchError):
     """The stream does not hold the entry that the last checkpoint refers to."""
+
+    exit_status = 2
+
+
+class Fenced(DBWatchError):
+    """The writer's lock is another job's by now: nothing more may be written, neither to Redis nor to the recovery
+    store.
+    """
 
     exit_status = 2
 

@@ -10,7 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.changes import Change, Shape
 from connectors.ending import Ending
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, DBWatchError
 from connectors.mongo_client import START_OVER
 from connectors.mongo_reader import Reader
 from connectors.mongo_state import Plan, SourceProgress, SourceState, partition_name
@@ -43,7 +43,8 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
 
     `shapes` names the watched collections. Those in `snapshot_first` are read first and, with a `gate`, nothing else is
     emitted until it is open. `snapshot_position` is the time of the snapshot, as `read_position` gives it; a resumed
-    partition keeps the one that it began with. `on_progress` is called on the worker's thread and must not block.
+    partition keeps the one that it began with. `on_progress` is called on the worker's thread and must not block;
+    `before_snapshot` likewise, and what it raises ends the job without a snapshot.
 
     A server that is away is asked again until it is back, from where the reading was. For an error that waiting does
     not mend the source emits what comes before it, calls `ending.fail` and ends; it also ends when `ending` is
@@ -63,6 +64,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
         gate: Gate | None = None,
         on_progress: Callable[[SourceProgress], None] = lambda _: None,
         on_poll: OnPoll = lambda _name, _taken, _ahead: None,
+        before_snapshot: Callable[[], None] = lambda: None,
         max_batch: int = 1000,
     ) -> None:
         self._uri = uri
@@ -75,6 +77,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
         self._ending = ending
         self._on_progress = on_progress
         self._on_poll = on_poll
+        self._before_snapshot = before_snapshot
         self._max_batch = max_batch
 
     def list_parts(self) -> list[str]:
@@ -106,6 +109,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
             ending=self._ending,
             on_progress=self._on_progress,
             on_poll=self._on_poll,
+            before_snapshot=self._before_snapshot,
         )
 
 
@@ -119,6 +123,7 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
         ending: Ending,
         on_progress: Callable[[SourceProgress], None],
         on_poll: OnPoll,
+        before_snapshot: Callable[[], None],
     ) -> None:
         self._reader = reader
         self._state = state
@@ -126,6 +131,7 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
         self._ending = ending
         self._on_progress = on_progress
         self._on_poll = on_poll
+        self._before_snapshot = before_snapshot
         self._progress: SourceProgress | None = None
         if not ending.requested:
             reader.start()
@@ -150,6 +156,10 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
 
     def snapshot(self) -> SourceState:
         """The state after the changes last returned."""
+        try:
+            self._before_snapshot()
+        except DBWatchError as exc:
+            self._ending.abandon(exc)
         if self._gate:
             self._gate.settle(self._state)
         return self._state

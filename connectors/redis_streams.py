@@ -14,11 +14,13 @@ from redis import Redis
 
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
+from connectors.lease import Fence
 from connectors.once import Mark, RowKey, Standing, Tail, following
 from connectors.records import Record, Versions
 from connectors.redis_client import connect, translated
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
+from connectors.writer import FENCE, passed
 
 log = structlog.get_logger()
 
@@ -39,22 +41,22 @@ _LOST_NOW = (
 # it: a server that restarted without its newest entries looks just like one that was always there. Trimming is
 # approximate: it drops whole nodes beyond the bound.
 _APPEND = """
-local last = '0-0'
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+local stream, last = KEYS[2], '0-0'
+if redis.call('EXISTS', stream) == 1 then
+  local info = redis.call('XINFO', 'STREAM', stream)
   for j = 1, #info, 2 do
     if info[j] == 'last-generated-id' then last = info[j + 1] end
   end
 end
-if last ~= ARGV[2] then return false end
-local i = 3
+if last ~= ARGV[4] then return {1, false} end
+local i = 5
 while i <= #ARGV do
   local stop = i + 2 * tonumber(ARGV[i])
-  last = redis.call('XADD', KEYS[1], '*', unpack(ARGV, i + 1, stop))
+  last = redis.call('XADD', stream, '*', unpack(ARGV, i + 1, stop))
   i = stop + 1
 end
-redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
-return last
+redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
+return {1, last}
 """
 
 
@@ -78,6 +80,15 @@ class SinkEvents(NamedTuple):
     on_checkpoint: Callable[[str], None] = lambda _: None
 
 
+class Guard(NamedTuple):
+    """What keeps a job that was replaced from writing: each write checks the fence, and `before_snapshot` raises when
+    the recovery store is another's by now; it must not wait long.
+    """
+
+    fence: Fence
+    before_snapshot: Callable[[], None] = lambda: None
+
+
 class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
     """Appends records to the `changes` streams.
 
@@ -98,6 +109,7 @@ class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
         first_marks: Mapping[str, str],
         ending: Ending,
         events: SinkEvents | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its
         beginning.
@@ -108,6 +120,7 @@ class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
         self._first_marks = first_marks
         self._ending = ending
         self._events = events or SinkEvents()
+        self._guard = guard
 
     def list_parts(self) -> list[str]:
         return [str(shard) for shard in range(len(self._keys.changes))]
@@ -125,6 +138,7 @@ class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
             maxlen=self._maxlen,
             ending=self._ending,
             events=self._events,
+            guard=self._guard,
         )
 
 
@@ -132,14 +146,23 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
     """The one writer of one stream."""
 
     def __init__(
-        self, client: Redis, stream: str, mark: Mark, *, maxlen: int, ending: Ending, events: SinkEvents | None = None
+        self,
+        client: Redis,
+        stream: str,
+        mark: Mark,
+        *,
+        maxlen: int,
+        ending: Ending,
+        events: SinkEvents | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._client = client
         self._stream = stream
         self._maxlen = maxlen
         self._ending = ending
         self._events = events or SinkEvents()
-        self._append = client.register_script(_APPEND)
+        self._guard = guard
+        self._append = client.register_script((FENCE if guard else "") + _APPEND)
         self._mark = mark
         self._last_id = mark.entry_id
         self._tail = Tail()
@@ -158,6 +181,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
     def snapshot(self) -> Mark:
         if self._failed is not None:
             return self._mark
+        self._check_ours()
         self._events.on_checkpoint(self._stream)
         if self._tail.settled:
             self._mark = Mark.at(self._last_id)
@@ -168,6 +192,16 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
 
     def close(self) -> None:
         self._client.close()
+
+    def _check_ours(self) -> None:
+        """A job that was replaced must not leave a snapshot where its successor keeps its own."""
+        if self._guard is None:
+            return
+        try:
+            self._guard.before_snapshot()
+        except DBWatchError as exc:
+            self._failed = exc
+            self._ending.abandon(exc)
 
     def _resume(self) -> None:
         """Read what an earlier run wrote after the mark. A stream that ends before it has lost entries: then nothing
@@ -261,7 +295,9 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         return found[0][1].get("after") if found else None
 
     def _send(self, records: Sequence[Record]) -> str:
-        args: list[str | int] = [max(self._maxlen, self._written + len(records) - self._marked_at[0]), self._last_id]
+        key, token, epoch = self._guard.fence if self._guard else ("", "", 0)
+        bound = max(self._maxlen, self._written + len(records) - self._marked_at[0])
+        args: list[str | int] = [token, epoch, bound, self._last_id]
         for record in records:
             fields = record.to_fields()
             args.append(len(fields))
@@ -269,8 +305,9 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
                 args += (name, value)
         called_s = time.monotonic()
         with translated(f"writing to {self._stream}"):
-            last_id = self._append(keys=[self._stream], args=args)
+            reply = self._append(keys=[key or self._stream, self._stream], args=args)
         self._events.on_call(time.monotonic() - called_s)
+        last_id = passed(self._guard.fence, reply) if self._guard else reply[1]
         if last_id is None:
             raise TransientError(f"{self._stream} does not end at {self._last_id}, where it was left")
         return str(last_id)

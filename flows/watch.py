@@ -6,6 +6,9 @@ same and makes the recovery store. `build` makes the dataflow from any source an
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import bytewax.operators as op
@@ -18,7 +21,7 @@ from redis import Redis
 from connectors import logs
 from connectors.changes import Change
 from connectors.ending import Ending
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, Stopped, TransientError
 from connectors.mongo import MongoChangeSource
 from connectors.mongo_checks import check as check_mongo
 from connectors.mongo_client import connect as connect_mongo
@@ -26,8 +29,9 @@ from connectors.mongo_client import read_position
 from connectors.mongo_state import partition_name
 from connectors.records import Record, shard_of
 from connectors.redis_client import connect as connect_redis
-from connectors.redis_streams import RedisStreamSink, SinkEvents, Written, check_redis
+from connectors.redis_streams import Guard, RedisStreamSink, SinkEvents, Written, check_redis
 from connectors.settings import Settings
+from connectors.writer import Lease, acquire
 from flows.denormalize import denormalize
 from flows.endpoint import Pages, serve, show_beside_the_engines
 from flows.gate import RedisGate
@@ -40,7 +44,7 @@ from flows.launch import Launch
 from flows.process import collect_seldom, end_on_signals, finish_at_exit, report
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
-from flows.recovery import open_store
+from flows.recovery import check_used_by, open_store
 from flows.views import Views, parse_views
 
 log = structlog.get_logger()
@@ -75,6 +79,8 @@ def flow() -> Dataflow:
     end_on_signals(ending)
     try:
         run = prepare(Settings.load(), Launch.of_engine(), ending)
+    except Stopped:
+        raise SystemExit(0) from None
     except DBWatchError as exc:
         report(exc)
         raise SystemExit(exc.exit_status) from None
@@ -92,33 +98,37 @@ class Run(NamedTuple):
 def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     """Check the servers and the recovery store, begin the job, and build its dataflow. Raises `DBWatchError`."""
     views = parse_views(settings.config(), file=str(settings.config_path))
-    store = open_store(launch.recovery, flow_id=FLOW_ID) if launch.recovery is not None and launch.leads else None
+    if launch.recovery is not None and launch.leads:
+        open_store(launch.recovery, flow_id=FLOW_ID)
     if launch.recovery is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
     check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections)
     check_redis(settings.redis_url, settings.keys)
     client = connect_redis(settings.redis_url)
+    gauges, meter = JoinGauges(), Meter()
+    health = Health(started_ms=now_ms(), join=gauges)
+    pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending)
+    edges = _Edges(settings, views, launch, ending, client, meter, health, pulse)
 
     def position() -> str:
         with connect_mongo(settings.mongo_uri) as mongo:
             return read_position(mongo, settings.mongo_db, views.collections)
 
-    begun = begin(client, settings, views, launch, store, position) if launch.leads else None
-    gauges, meter = JoinGauges(), Meter()
-    health = Health(started_ms=now_ms(), join=gauges)
-    facts = at_now(health.facts)
-    serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
-    show_beside_the_engines(facts)
-    pulse = Pulse(client, settings.keys, process=launch.process, meter=meter, health=health)
-    pulse.start()
-    edges = _Edges(settings, views, launch, ending, client, meter, health)
+    try:
+        begun = edges.begun(position) if launch.leads else None
+        facts = at_now(health.facts)
+        serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
+        show_beside_the_engines(facts)
+    except BaseException:
+        pulse.stop()
+        raise
     if begun is not None:
-        source, sink = edges.source(begun), edges.sink(begun)
+        source, sink = edges.source(*begun), edges.sink(*begun)
     else:
         partitions = [partition_name(i) for i in range(settings.mongo_partitions)]
         shards = [str(i) for i in range(settings.stream_shards)]
-        source = LateSource(partitions, lambda: edges.source(edges.joined()))
-        sink = LateSink(shards, lambda: edges.sink(edges.joined()))
+        source = LateSource(partitions, lambda: edges.source(*edges.joined()))
+        sink = LateSink(shards, lambda: edges.sink(*edges.joined()))
     collect_seldom()
     return Run(build(views, source, sink, shards=settings.stream_shards, gauges=gauges), pulse)
 
@@ -133,15 +143,26 @@ class _Edges(NamedTuple):
     client: Redis
     meter: Meter
     health: Health
+    pulse: Pulse
 
-    def joined(self) -> Job:
+    def begun(self, position: Callable[[], str]) -> tuple[Job, Lease]:
+        """The job, begun under the writer's lock, which the pulse renews from then on."""
+        lease = acquire(self.client, self.settings.keys.job, ending=self.ending)
+        self.pulse.start(lease)
+        recovery = self.launch.recovery  # looked at once nobody else writes to it
+        store = None if recovery is None else open_store(recovery, flow_id=FLOW_ID)
+        return begin(self.client, self.settings, self.views, self.launch, store, position, lease=lease), lease
+
+    def joined(self) -> tuple[Job, Lease]:
         """The job of the first process; asked for within the engine, where an error can only end the process."""
         try:
-            return joined(self.client, self.settings, self.views)
+            job, lease = joined(self.client, self.settings, self.views)
         except DBWatchError as exc:
             self.ending.abandon(exc)
+        self.pulse.start(lease)
+        return job, lease
 
-    def source(self, job: Job) -> MongoChangeSource:
+    def source(self, job: Job, _: Lease) -> MongoChangeSource:
         settings, partitions = self.settings, self.settings.mongo_partitions
         gate = None
         if self.launch.is_parallel or partitions > 1:
@@ -157,9 +178,10 @@ class _Edges(NamedTuple):
             ending=self.ending,
             on_progress=self.health.on_progress,
             on_poll=self.health.on_poll,
+            before_snapshot=partial(self._check_store, job),
         )
 
-    def sink(self, job: Job) -> RedisStreamSink:
+    def sink(self, job: Job, lease: Lease) -> RedisStreamSink:
         return RedisStreamSink(
             url=self.settings.redis_url,
             keys=self.settings.keys,
@@ -173,7 +195,19 @@ class _Edges(NamedTuple):
                 on_call=self.health.on_call,
                 on_checkpoint=self.health.on_checkpoint,
             ),
+            guard=Guard(lease.fence, partial(self._check_ours, job, lease)),
         )
+
+    def _check_store(self, job: Job) -> None:
+        """Raises `Fenced` when the recovery folder is another run's by now."""
+        if self.launch.recovery is not None:
+            check_used_by(self.launch.recovery, run_id=job.run_id)
+
+    def _check_ours(self, job: Job, lease: Lease) -> None:
+        """The same, or when the lock is; a Redis that is away says nothing, and must not keep a job from ending."""
+        self._check_store(job)
+        with suppress(TransientError):
+            lease.renew()
 
     def _count(self, written: Written) -> None:
         self.meter.add(written.records, written.at_ms, written.skipped)

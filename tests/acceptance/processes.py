@@ -64,6 +64,11 @@ class Job:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a crash: nothing is told, nothing is saved."""
         assert self._process is not None

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import cast
 
 import pytest
 from redis import Redis
 
 from connectors.ending import Ending
-from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
+from connectors.errors import ConfigError, DBWatchError, Fenced, StreamLost, TransientError
 from connectors.once import Mark
 from connectors.records import LookupVersion, Record, Versions
 from connectors.redis_client import connect
-from connectors.redis_streams import RedisStreamPartition, RedisStreamSink, SinkEvents, Written, check_redis
+from connectors.redis_streams import Guard, RedisStreamPartition, RedisStreamSink, SinkEvents, Written, check_redis
 from connectors.settings import Keys
 from connectors.stream_ids import parts
+from connectors.writer import Lease, acquire
 from tests.conftest import REDIS_KINDS, StartRedis, wait_until
 
 pytestmark = pytest.mark.parametrize("redis_kind", REDIS_KINDS)
@@ -279,6 +280,45 @@ def test_a_stop_ends_the_wait_for_redis(redis_kind: str, start_redis: StartRedis
     ending.request()
     with pytest.raises(DBWatchError):
         part.write_batch([record("a", 1)])
+
+
+def guarded(lease: Lease, url: str, prefix: str, check: Callable[[], None] = lambda: None) -> RedisStreamPartition:
+    guard = Guard(lease.fence, check)
+    return RedisStreamPartition(
+        connect(url, resend=False), f"{prefix}:changes", AT_START, maxlen=9999, ending=Ending(), guard=guard
+    )
+
+
+def lock(client: Redis, prefix: str) -> Lease:
+    return acquire(client, Keys(prefix).job, ending=Ending())
+
+
+def test_a_writer_that_was_replaced_writes_nothing_more(client: Redis, redis_url: str, prefix: str) -> None:
+    first = guarded(lock(client, prefix), redis_url, prefix)
+    first.write_batch([record("a", 1)])
+    second = guarded(lock(client, prefix), redis_url, prefix)
+    with pytest.raises(Fenced, match="another job has taken over"):
+        first.write_batch([record("a", 2)])
+    second.write_batch([record("a", 1), record("a", 3)])
+    assert [r.ts_ms for r in entries(client, prefix)] == [1, 3]
+
+
+def test_a_redis_that_lost_the_writers_lock_is_not_written_to(client: Redis, redis_url: str, prefix: str) -> None:
+    part = guarded(lock(client, prefix), redis_url, prefix)
+    part.write_batch([record("a", 1)])
+    client.delete(Keys(prefix).job)
+    with pytest.raises(StreamLost, match="Redis lost data"):
+        part.write_batch([record("a", 2)])
+    assert len(entries(client, prefix)) == 1
+
+
+def test_a_writer_that_was_replaced_takes_no_snapshot(client: Redis, redis_url: str, prefix: str) -> None:
+    lease = lock(client, prefix)
+    part = guarded(lease, redis_url, prefix, lease.renew)
+    part.snapshot()
+    lock(client, prefix)
+    with pytest.raises(Fenced):
+        part.snapshot()
 
 
 def test_a_redis_that_evicts_keys_is_refused_at_the_start(redis_kind: str, start_redis: StartRedis) -> None:

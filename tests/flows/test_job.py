@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from connectors.errors import ConfigError, StreamLost
+from connectors.ending import Ending
+from connectors.errors import ConfigError, Fenced, StreamLost
 from connectors.redis_client import connect
 from connectors.settings import Settings
+from connectors.writer import acquire
 from flows.job import Job, begin, joined
 from flows.launch import Launch
 from flows.recovery import Store, open_store
@@ -42,7 +44,9 @@ class World:
         return self.begin_with(store, views, **changed)
 
     def begin_with(self, store: Store | None, views: Views = VIEWS, **changed: Any) -> Job:
-        return begin(self.client, replace(self.settings, **changed), views, Launch(), store, self.position)
+        """As one process after the other: each finds that the one before is gone."""
+        lease = acquire(self.client, self.settings.keys.job, ending=Ending())
+        return begin(self.client, replace(self.settings, **changed), views, Launch(), store, self.position, lease=lease)
 
     def write(self) -> str:
         return str(self.client.xadd(self.settings.keys.changes[0], {"view": "movies"}))
@@ -146,6 +150,18 @@ def test_figures_of_an_earlier_run_are_not_taken_for_those_of_this_one(world: Wo
 
 def test_the_other_processes_of_a_cluster_learn_what_the_first_decided(world: World) -> None:
     first = world.begin()
-    assert joined(world.client, world.settings, VIEWS) == first
+    job, lease = joined(world.client, world.settings, VIEWS)
+    assert job == first
+    lease.renew()
+    assert not lease.leads
     with pytest.raises(ConfigError, match="the views are not those"):
         joined(world.client, world.settings, OTHER_VIEWS)
+
+
+def test_a_process_that_lost_the_lock_meanwhile_begins_nothing(world: World) -> None:
+    held_up = acquire(world.client, world.settings.keys.job, ending=Ending())
+    first = world.begin()
+    with pytest.raises(Fenced, match="another job has taken over"):
+        begin(world.client, world.settings, VIEWS, Launch(), None, world.position, lease=held_up)
+    known: Any = world.client.hgetall(world.settings.keys.job)
+    assert (known["job_id"], known["writer"]) == (first.job_id, first.run_id)

@@ -6,7 +6,6 @@ import pytest
 
 from connectors.ending import Ending
 from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, Stopped, StreamLost, TransientError
-from connectors.redis_client import connect
 from connectors.settings import Keys
 from flows.health import Health
 from flows.process import finish, report
@@ -15,8 +14,8 @@ from flows.rates import Meter
 
 
 @pytest.fixture
-def pulse(redis_url: str, prefix: str) -> Pulse:
-    return Pulse(connect(redis_url), Keys(prefix), process=0, meter=Meter(), health=Health(started_ms=0))
+def pulse() -> Pulse:
+    return Pulse(Keys("p"), process=0, meter=Meter(), health=Health(started_ms=0), ending=Ending())
 
 
 def raised(error: DBWatchError) -> DBWatchError:

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from connectors.ending import Ending
+from connectors.errors import Fenced, StreamLost
 from connectors.records import Record, Versions
 from connectors.redis_client import connect
 from connectors.settings import Keys
+from connectors.writer import Lease, acquire
 from flows.health import Health
 from flows.pulse import Pulse
 from flows.rates import Meter
-from tests.conftest import StartRedis
+from tests.conftest import StartRedis, wait_until
 
 RECORD = Record("movies", "c", "k", 1, "01", Versions("01", {}))
 
@@ -26,14 +29,18 @@ def client(redis_url: str) -> Generator[Redis]:
         yield client
 
 
-def pulse(client: Redis, keys: Keys, meter: Meter) -> Pulse:
-    return Pulse(client, keys, process=3, meter=meter, health=Health(started_ms=1))
+def pulse(keys: Keys, meter: Meter | None = None, ending: Ending | None = None) -> Pulse:
+    return Pulse(keys, process=3, meter=meter or Meter(), health=Health(started_ms=1), ending=ending or Ending())
+
+
+def lock(client: Redis, keys: Keys) -> Lease:
+    return acquire(client, keys.job, ending=Ending())
 
 
 def test_its_last_beat_tells_what_is_left_and_that_the_job_has_stopped(client: Redis, prefix: str) -> None:
     meter, keys = Meter(), Keys(prefix)
-    beating = pulse(client, keys, meter)
-    beating.start()
+    beating = pulse(keys, meter)
+    beating.start(lock(client, keys))
     meter.add([RECORD, RECORD], 5, 1)
     beating.stop()
     told: Any = client.xrange(keys.rates)
@@ -45,16 +52,51 @@ def test_its_last_beat_tells_what_is_left_and_that_the_job_has_stopped(client: R
     assert (figures["state"], figures["written"], figures["skipped"]) == ("stopped", 2, 1)
 
 
+def test_it_renews_the_lock_and_releases_it_at_the_end(client: Redis, prefix: str) -> None:
+    keys = Keys(prefix)
+    beating = pulse(keys)
+    beating.start(lock(client, keys))
+    first = client.hget(keys.job, "writer_seen_ms")
+    wait_until(lambda: client.hget(keys.job, "writer_seen_ms") != first)
+    beating.stop()
+    assert not client.hexists(keys.job, "writer")
+
+
+def take_over(client: Redis, keys: Keys) -> None:
+    lock(client, keys)
+
+
+def lose_data(client: Redis, keys: Keys) -> None:
+    client.delete(keys.job)
+
+
+@pytest.mark.parametrize(("happens", "error"), [(take_over, Fenced), (lose_data, StreamLost)])
+def test_it_ends_a_job_whose_lock_is_gone_and_tells_nothing_more(
+    client: Redis, prefix: str, happens: Any, error: type[Exception]
+) -> None:
+    ending, keys = Ending(), Keys(prefix)
+    beating = pulse(keys, ending=ending)
+    lease = lock(client, keys)
+    happens(client, keys)
+    beating.start(lease)
+    wait_until(lambda: ending.error is not None)
+    assert isinstance(ending.error, error)
+    beating.stop()
+    assert not client.exists(keys.health, keys.rates)
+
+
 def test_a_pulse_that_never_began_can_be_stopped(client: Redis, prefix: str) -> None:
-    pulse(client, Keys(prefix), Meter()).stop()
+    pulse(Keys(prefix)).stop()
     assert not client.exists(f"{prefix}:health")
 
 
 def test_a_redis_that_is_away_does_not_end_it(start_redis: StartRedis, capfd: pytest.CaptureFixture[str]) -> None:
-    server = start_redis()
+    server, ending = start_redis(), Ending()
     with connect(server.uri) as client:
+        lease = lock(client, Keys("p"))
         server.stop()
-        beating = pulse(client, Keys("p"), Meter())
-        beating.start()
+        beating = pulse(Keys("p"), ending=ending)
+        beating.start(lease)
         beating.stop()
     assert "Traceback" not in capfd.readouterr().err
+    assert not ending.requested

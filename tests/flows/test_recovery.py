@@ -15,8 +15,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, TestingSource, run_main  # pyright: ignore[reportUnknownVariableType]
 
-from connectors.errors import ConfigError
-from flows.recovery import PARTITIONS, Store, await_store, label_store, make_store, open_store
+from connectors.errors import ConfigError, Fenced
+from flows.recovery import PARTITIONS, Store, await_store, check_used_by, label_store, make_store, open_store
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_a_store_that_is_there_is_not_made_again(store: Path) -> None:
 
 
 def test_a_label_says_whose_it_is_and_a_later_one_replaces_it(store: Path) -> None:
-    label_store(store, job_id="one")
-    label_store(store, job_id="two")
+    label_store(store, job_id="one", run_id="1")
+    label_store(store, job_id="two", run_id="2")
     assert open_store(store, flow_id="watch").job_id == "two"
     assert [path.name for path in store.iterdir() if "dbwatch" in path.name] == ["dbwatch.json"]
 
@@ -130,3 +130,12 @@ def test_who_waits_for_a_store_goes_on_when_another_has_made_it(tmp_path: Path) 
 def test_who_waits_in_vain_is_told_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="found none"):
         await_store(tmp_path / "recovery", flow_id="watch", timeout_s=0)
+
+
+def test_a_store_that_another_run_has_taken_over_is_left_alone(tmp_path: Path) -> None:
+    check_used_by(tmp_path, run_id="1")
+    label_store(tmp_path, job_id="one", run_id="1")
+    check_used_by(tmp_path, run_id="1")
+    label_store(tmp_path, job_id="one", run_id="2")
+    with pytest.raises(Fenced, match="another run of the job has taken it over"):
+        check_used_by(tmp_path, run_id="1")

@@ -1,0 +1,130 @@
+"""One job writes under a prefix, by real processes on real servers, held against a consumer that knows only the
+contract.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from tests.acceptance.oracle import Document, read_feed
+from tests.acceptance.processes import DBWATCH, Job
+from tests.acceptance.test_watch import Settings, engine, expect_no_differences, settings, streams
+from tests.acceptance.workload import Workload
+from tests.conftest import wait_until
+
+__all__ = ["settings"]  # a fixture
+
+
+@pytest.fixture
+def first_folder(tmp_path: Path) -> Path:
+    return make(tmp_path / "first")
+
+
+@pytest.fixture
+def workload(mongo: MongoClient[Document], settings: Settings) -> Workload:
+    return Workload(mongo, settings["MONGO_DB"], 11)
+
+
+@pytest.fixture
+def snapshot(workload: Workload) -> frozenset[tuple[str, str]]:
+    return workload.fill(100)
+
+
+@pytest.fixture
+def first(settings: Settings, first_folder: Path, snapshot: object) -> Generator[Job]:
+    """A job that has read the collections."""
+    recovery = make(first_folder / "recovery")
+    with Job(first_folder, settings, engine(recovery)) as job:
+        job.start()
+        wait_until(lambda: read_feed(settings["REDIS_URL"], streams(settings)), 30, what="the first record")
+        yield job
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def last_line(job: Job) -> str:
+    return job.output().splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["dbwatch", "engine"])
+def test_a_second_job_is_refused_with_a_line_that_names_the_first(
+    first: Job, settings: Settings, tmp_path: Path, kind: str
+) -> None:
+    folder = make(tmp_path / "second")
+    recovery = make(folder / "recovery")
+    command = engine(recovery) if kind == "engine" else [*DBWATCH, "run", "-r", str(recovery)]
+    with Job(folder, settings, command) as second:
+        second.start()
+        began_s = time.monotonic()
+        assert second.wait() == 2
+        assert time.monotonic() - began_s < 20
+        assert f"another job writes here already: process {first.pid} on " in last_line(second)
+        assert last_line(second).startswith("dbwatch: error: ")
+    assert first.running
+
+
+def test_a_job_that_was_paused_and_replaced_writes_nothing_when_it_wakes(
+    mongo: MongoClient[Document],
+    first: Job,
+    settings: Settings,
+    workload: Workload,
+    snapshot: frozenset[tuple[str, str]],
+    tmp_path: Path,
+) -> None:
+    rnd = random.Random(12)
+    for _ in range(30):
+        workload.step()
+    time.sleep(rnd.random())  # somewhere in an epoch
+    first.send(signal.SIGSTOP)
+    folder = make(tmp_path / "second")
+    with Job(folder, settings, engine_without_making(first.folder / "recovery")) as second:
+        second.start()
+        for _ in range(30):
+            workload.step()
+        wait_until(lambda: '"event": "job.' in second.output() or not second.running, 40)
+        assert '"event": "writer.waiting"' in second.output()
+        expect_no_differences(mongo, settings, workload, snapshot, second)
+        first.send(signal.SIGCONT)
+        for _ in range(30):
+            workload.step()
+        assert first.wait() == 2
+        assert "another job has taken over" in last_line(first) or "has taken it over" in last_line(first)
+        expect_no_differences(mongo, settings, workload, snapshot, second)
+        second.kill()
+        second.start()  # from the recovery folder, in which the first left nothing
+        for _ in range(30):
+            workload.step()
+        expect_no_differences(mongo, settings, workload, snapshot, second)
+        assert second.stop() == 0
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+def test_a_job_that_has_ended_is_replaced_at_once(first: Job, settings: Settings, ending: int) -> None:
+    first.send(ending)
+    first.wait()
+    first.start()
+    wait_until(lambda: first.begun or not first.running, 30)
+    assert '"event": "writer.waiting"' not in first.output()
+    took_over = '"event": "writer.took_over"' in first.output()
+    assert took_over == (ending == signal.SIGKILL)
+    assert first.stop() == 0
+
+
+def engine_without_making(recovery: Path) -> list[str]:
+    """The engine on a recovery store that is there."""
+    elsewhere = recovery.with_name("unused")
+    elsewhere.mkdir()
+    command = engine(elsewhere)
+    shutil.rmtree(elsewhere)
+    return [str(recovery) if word == str(elsewhere) else word for word in command]
