@@ -1,0 +1,160 @@
+"""Everything that one round runs on, and what a fault may ask of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dbwatch.server import HOST
+from tests.faults.flow import Flow
+from tests.faults.follower import Follower
+from tests.faults.history import History
+from tests.faults.proxy import Proxy
+from tests.faults.servers import Servers
+from tests.faults.setup import Setup
+from tests.faults.truth import Truth
+from tests.faults.writer import Workload, Writer
+
+_POLL_S = 0.01
+_RESTART_S = 0.3
+_RESTARTS = 60
+
+
+class RoundFailed(Exception):
+    """What must not happen: the job ended, or something did not come within its time."""
+
+
+class Rig:
+    """Servers, proxies, workload, follower and the job; a context manager that stops what is not shared.
+
+    `counted` counts what happened besides the faults: starts, ends by itself. Used by one thread.
+    """
+
+    def __init__(self, setup: Setup, servers: Servers, folder: Path, *, seed: int) -> None:
+        self.setup = setup
+        self.folder = folder
+        self.counted: Counter[str] = Counter()
+        self._stack = ExitStack()
+        self._lines = 0
+        try:
+            self._build(setup, servers, folder, seed)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _build(self, setup: Setup, servers: Servers, folder: Path, seed: int) -> None:
+        stack = self._stack
+        self.database = f"faults_{seed:08x}_{time.time_ns() % 10**9}"
+        self.prefix = "faults"
+        self.redis = servers.redis(setup.redis_kind, stack, folder, setup.redis_args)
+        self.redis_proxy = stack.enter_context(Proxy(lambda: self.redis.port))
+        self.mongo = servers.mongo(setup.mongo, stack, folder, setup.mongo_args)
+        writer = Writer(self.mongo.uri, self.database)
+        stack.callback(writer.close)
+        if setup.mongo != "own":
+            stack.callback(writer.client.drop_database, self.database)
+        writer.make_collections(images=setup.images)
+        self.truth = Truth()
+        history = History(seed, fleeting=setup.fleeting)
+        self.workload = Workload(writer, history, self.truth, pause_s=setup.pause_s)
+        self.streams = [f"{self.prefix}:{name}" for name in setup.streams]
+        self.follower = Follower(self.redis.uri, self.streams)
+        self.flow = stack.enter_context(Flow(folder, self._settings(), setup.shape, views=setup.views))
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "MONGO_URI": self.mongo.flow_uri,
+            "MONGO_DB": self.database,
+            "REDIS_URL": f"redis://{HOST}:{self.redis_proxy.port}/0",
+            "DBWATCH_PREFIX": self.prefix,
+            "DBWATCH_MONGO_PARTITIONS": str(self.setup.partitions),
+            "DBWATCH_STREAM_SHARDS": str(self.setup.shards),
+            "DBWATCH_STREAM_MAXLEN": str(self.setup.maxlen),
+            **self.setup.environment,
+        }
+
+    def __enter__(self) -> Rig:
+        self._stack.enter_context(self.follower)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def redis_client(self, *, timeout_s: float = 10.0) -> Redis:
+        """Not through the proxy."""
+        return Redis.from_url(
+            self.redis.uri, decode_responses=True, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+        )
+
+    def job(self) -> dict[str, str]:
+        """The job's hash in Redis."""
+        with self.redis_client() as client:
+            return cast("dict[str, str]", client.hgetall(f"{self.prefix}:job"))
+
+    def phase(self) -> str:
+        """How far the job has come, for the report."""
+        last = self.follower.last()
+        if last is None:
+            return "before the first record"
+        return "snapshot" if last.fields["op"] == "r" else "tail"
+
+    def files(self) -> list[Path]:
+        """Where the job writes on this machine: its logs and its recovery folder."""
+        return [*self.flow.log_paths(), *self.flow.recovery.glob("*")]
+
+    # --- waiting, with an eye on the job ----------------------------------------------------------------------------
+
+    def wait(self, met: Callable[[], Any], timeout_s: float = 20.0, *, what: str, watch: bool = True) -> None:
+        """Until `met` gives something true; the job is started again meanwhile when it ended as it may.
+
+        Raises `RoundFailed` when it is not met in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not met():
+            if time.monotonic() > deadline:
+                raise RoundFailed(f"not within {timeout_s:.0f} s: {what}")
+            if watch:
+                self.keep_running()
+            time.sleep(_POLL_S)
+
+    def within(self, met: Callable[[], Any], timeout_s: float) -> bool:
+        """Whether it is met in time; the job is left alone."""
+        deadline = time.monotonic() + timeout_s
+        while not met():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def keep_running(self) -> None:
+        """Start the job again if it ended, as a service manager would. Raises `RoundFailed` when it had no right to."""
+        if self.workload.error is not None:
+            raise RoundFailed(f"the workload failed: {self.workload.error}") from self.workload.error
+        if self.flow.running:
+            return
+        statuses = self.flow.statuses(timeout_s=5.0)
+        said = self.flow.last_words()
+        if not any(re.search(pattern, line) for line in said for pattern in self.setup.expected):
+            raise RoundFailed(f"the job ended by itself with {statuses}: {said}")
+        self.counted["ended by itself, started again"] += 1
+        if self.counted["ended by itself, started again"] > _RESTARTS:
+            raise RoundFailed(f"the job ends again and again: {said}")
+        time.sleep(_RESTART_S)
+        self.flow.start()
+
+    def restart(self) -> None:
+        self.flow.start()
+        self.counted["restarts"] += 1
+
+    def until_begun(self) -> None:
+        """Until the job has written its first record, and so knows where it began."""
+        self.wait(lambda: self.follower.count, 30, what="the first record")

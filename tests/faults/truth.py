@@ -1,0 +1,74 @@
+"""What really happened: every version of every row, and between which cluster times it came to be. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bson.timestamp import Timestamp
+
+from tests.acceptance.oracle import Document, RowKey
+from tests.faults.history import Batch
+
+
+class Version(NamedTuple):
+    """A row from one change on, None if that removed it; the change's position is after `since`, not after `until`."""
+
+    row: Document | None
+    since: str
+    until: str
+
+    def may_be_at(self, position: str) -> bool:
+        return self.since < position[:16] <= self.until
+
+
+class Truth:
+    """Rows as they were, in the order in which they were written. One thread adds, others read when it has ended."""
+
+    def __init__(self) -> None:
+        self._versions: defaultdict[RowKey, list[Version]] = defaultdict(list)
+        self.changes = 0
+
+    def add(self, batch: Batch, since: str, until: str) -> None:
+        for op in batch:
+            self._versions[op.row_key].append(Version(op.after, since, until))
+            self.changes += 1
+
+    def of(self, row_key: RowKey) -> list[Version]:
+        """The versions of a row, the oldest first."""
+        return self._versions.get(row_key, [])
+
+    def rows(self) -> list[RowKey]:
+        return list(self._versions)
+
+    def named(self, collection: str, position: str, *, snapshot: bool) -> Iterator[Document]:
+        """The rows of a collection whose version a position may name: those that changed there or, with `snapshot`,
+        those that there were.
+        """
+        for (name, _), versions in self._versions.items():
+            if name == collection:
+                found = alive(versions, position) if snapshot else [v for v in versions if v.may_be_at(position)]
+                yield from (version.row for version in found if version.row is not None)
+
+
+def alive(versions: list[Version], position: str) -> list[Version]:
+    """The versions that may have been the newest at a position; nearly always one, none before the first."""
+    return [
+        version
+        for i, version in enumerate(versions)
+        if version.since < position and (i + 1 == len(versions) or versions[i + 1].until > position)
+    ]
+
+
+def surely_alive(versions: list[Version], position: str) -> bool | None:
+    """Whether there was a row at a position; None when the times do not tell."""
+    before = [version for version in versions if version.until <= position]
+    if any(version.since < position < version.until for version in versions):
+        return None
+    return bool(before) and before[-1].row is not None
+
+
+def position_of(time: Timestamp | None) -> str:
+    """A cluster time as positions begin: 16 hex digits."""
+    return f"{time.time:08x}{time.inc:08x}" if time is not None else "0" * 16
