@@ -18,7 +18,7 @@ from dbwatch.server import HOST
 from tests.faults.flow import Flow
 from tests.faults.follower import Follower
 from tests.faults.history import History
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Proxy, Trap
 from tests.faults.servers import Servers
 from tests.faults.setup import Setup
 from tests.faults.truth import Truth
@@ -150,6 +150,20 @@ class Rig:
             raise RoundFailed(f"the job ends again and again: {said}")
         time.sleep(_RESTART_S)
         self.flow.start()
+
+    def spring(self, trap: Trap, timeout_s: float = 20.0) -> None:
+        """Set the trap before Redis and wait until it has done its work; raises `RoundFailed` when nothing came."""
+        self.redis_proxy.set(trap)
+        try:
+            deadline = time.monotonic() + timeout_s
+            while not trap.sprung.is_set():
+                if time.monotonic() > deadline:
+                    raise RoundFailed(f"no batch came within {timeout_s:.0f} s for {type(trap).__name__}")
+                if not self.workload.running:
+                    self.workload.step()
+                time.sleep(_POLL_S)
+        finally:
+            self.redis_proxy.set(None)
 
     def restart(self) -> None:
         self.flow.start()

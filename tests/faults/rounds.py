@@ -25,6 +25,8 @@ from tests.faults.servers import Servers
 _WORK_S = 120.0
 _SETTLE_S = 60.0
 _POLL_S = 0.2
+_CHANGES_AFTER = 60
+"""All must be told also when the faults are over."""
 
 
 class Struck(NamedTuple):
@@ -95,6 +97,9 @@ class _Run:
             for fault in self._faults.values():
                 fault.heal(rig)
             rig.mongo.heal()
+        rig.until_begun()
+        rig.workload.start(_CHANGES_AFTER)
+        rig.wait(lambda: not rig.workload.running, _WORK_S, what="the changes after the last fault")
 
     def _strike(self, rig: Rig, name: str, after: int) -> None:
         rig.wait(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 import signal
 import time
+from pathlib import Path
 
 from tests.faults.fault import Fault
 from tests.faults.rig import Rig, RoundFailed
 from tests.faults.setup import Setup, Shape
 from tests.faults.traps import LoseReply, OnBatch
-
-_BATCH_S = 10.0
 
 
 class Kill(Fault):
@@ -46,11 +45,7 @@ class KillInSnapshot(Fault):
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         trap = OnBatch(rig.flow.kill, spare=rnd.randint(0, 1))
-        rig.redis_proxy.set(trap)
-        rig.within(trap.sprung.is_set, _BATCH_S)
-        rig.redis_proxy.set(None)
-        if not trap.sprung.is_set():
-            raise RoundFailed("no batch came while the collections were read")
+        rig.spring(trap)
         rig.flow.kill()
         rig.restart()
 
@@ -73,14 +68,10 @@ class KillAtCommit(Fault):
     """The job is killed at the moment at which the engine writes its recovery partitions."""
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        def state() -> list[tuple[str, int, int]]:
-            found = [(f.name, f.stat()) for f in rig.flow.recovery.glob("part-*") if f.exists()]
-            return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
-
         rig.wait(lambda: rig.flow.begun, what="the job's beginning")
         for _ in range(rnd.randint(1, 2)):
-            before = _steady(state)
-            rig.within(lambda before=before: _safely(state) != before, 5.0)
+            before = _written(rig.flow.recovery)
+            rig.within(lambda before=before: _written(rig.flow.recovery) != before, 5.0)
             time.sleep(rnd.choice((0, 0, 0.001, 0.003, 0.01)))
             rig.flow.kill()
             rig.restart()
@@ -146,22 +137,18 @@ class Pause(Fault):
 
 
 def _kill_at_batch(rig: Rig, trap: LoseReply | OnBatch) -> None:
-    rig.redis_proxy.set(trap)
-    rig.within(trap.sprung.is_set, _BATCH_S)
-    rig.redis_proxy.set(None)
+    rig.spring(trap)
     rig.flow.kill()
     rig.restart()
 
 
-def _safely(state: object) -> object:
+def _written(folder: Path) -> list[tuple[str, int, int]] | None:
+    """What changes when the engine writes; None while files come and go."""
     try:
-        return state()  # type: ignore[operator]
+        found = [(file.name, file.stat()) for file in folder.glob("part-*")]
     except OSError:
         return None
-
-
-def _steady(state: object) -> object:
-    return _safely(state)
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
 
 
 FAULTS = (

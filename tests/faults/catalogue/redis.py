@@ -12,7 +12,6 @@ from tests.faults.rig import Rig
 from tests.faults.setup import Setup
 from tests.faults.traps import CutInBatch, LoseReply
 
-_BATCH_S = 10.0
 _AWAY_AT_START = (
     r"Redis is not ready for writing|no Redis answers|REDIS_URL: .*(refused|closed|reset|Timeout|timed out)"
 )
@@ -116,14 +115,14 @@ class RedisCutInBatch(RedisFault):
     """The connection is cut when half of a batch has been sent."""
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        _spring(rig, CutInBatch(spare=rnd.randint(0, 4)))
+        rig.spring(CutInBatch(spare=rnd.randint(0, 4)))
 
 
 class RedisReplyLost(RedisFault):
     """Redis writes a batch, and its reply is lost with the connection."""
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        _spring(rig, LoseReply(spare=rnd.randint(0, 4)))
+        rig.spring(LoseReply(spare=rnd.randint(0, 4)))
 
 
 class TinyStream(RedisFault):
@@ -139,12 +138,6 @@ class TinyStream(RedisFault):
             time.sleep(rnd.uniform(0.2, 1.5))
             rig.flow.kill()
             rig.restart()
-
-
-def _spring(rig: Rig, trap: CutInBatch | LoseReply) -> None:
-    rig.redis_proxy.set(trap)
-    rig.wait(lambda: trap.sprung.is_set() or not rig.workload.running, _BATCH_S, what="a batch")
-    rig.redis_proxy.set(None)
 
 
 FAULTS = (
