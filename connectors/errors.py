@@ -6,7 +6,8 @@
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
     ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
-    ├── BadRecord         one event cannot be decoded, joined or written: stop, naming it; exit 3
+    ├── BadRecord         one event cannot be decoded, joined or written: it becomes a dead letter; exit 3
+    ├── TooManyLetters    more dead letters within a minute than is allowed: stop; exit 3
     └── Stopped           a stop was asked for while something waited: leave without a word
 
 Each driver's errors are translated at one boundary (`mongo.translated`, `redis_streams.translated`), `from exc`.
@@ -53,6 +54,12 @@ class TransientError(DBWatchError):
 
 class BadRecord(DBWatchError):
     """One event cannot be decoded, joined or written."""
+
+    exit_status = 3
+
+
+class TooManyLetters(DBWatchError):
+    """So many events in a row cannot be decoded, joined or written that something else must be wrong."""
 
     exit_status = 3
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from connectors.changes import Change, Shape
+from connectors.changes import Shape
+from connectors.dead_letters import Emitted
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError
 from connectors.mongo_client import START_OVER
@@ -33,13 +34,13 @@ class Gate(Protocol):
         ...
 
 
-class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
+class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
     """The rows of the watched collections at one cluster time, then every later change, in commit order.
 
     The unit of parallelism is a share of the rows, by hash of `_id`; each has its own change stream, and a row is
     always in the same. Each change is emitted once; after a restart those after the last recovery snapshot are
     emitted again, the same and in the same order for each row (but the row of an update without a post-image is
-    looked up anew).
+    looked up anew). What cannot be read is emitted as a `DeadLetter`, in its place.
 
     `shapes` names the watched collections. Those in `snapshot_first` are read first and, with a `gate`, nothing else is
     emitted until it is open. `snapshot_position` is the time of the snapshot, as `read_position` gives it; a resumed
@@ -113,7 +114,7 @@ class MongoChangeSource(FixedPartitionedSource[Change, SourceState]):
         )
 
 
-class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
+class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
     def __init__(
         self,
         *,
@@ -136,7 +137,7 @@ class _MongoChangePartition(StatefulSourcePartition[Change, SourceState]):
         if not ending.requested:
             reader.start()
 
-    def next_batch(self) -> Sequence[Change]:
+    def next_batch(self) -> Sequence[Emitted]:
         """What has been read; never waits for the server."""
         if self._ending.requested:
             raise StopIteration

@@ -72,7 +72,7 @@ def decoded(raw: RawBSONDocument) -> dict[str, Any]:
     """A document's value; raises `BadRecord` when its bytes are not those of BSON, or a text not UTF-8."""
     try:
         return bson.decode(bytes(raw.raw), CODEC)
-    except BSONError as exc:
+    except (BSONError, ValueError, TypeError, OverflowError, RecursionError) as exc:
         raise BadRecord(f"a document of {len(raw.raw)} bytes cannot be decoded: {exc}") from exc
 
 
@@ -141,7 +141,8 @@ def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError
             f"(300 is the default); {START_OVER}"
         )
     if exc.code == _TOO_LARGE:
-        return BadRecord(f"{doing}: the change after {at} is larger than the 16 MB that MongoDB can send: {text}")
+        # Not the reason that the server gives: it may quote the row.
+        return BadRecord(f"{doing}: the change after {at} is larger than the 16 MB that MongoDB can send")
     if exc.code in _RETRIED or isinstance(exc, ExecutionTimeout) or exc.has_error_label("ResumableChangeStreamError"):
         return TransientError(f"{doing}: {text}")
     return DBWatchError(f"{doing}: MongoDB refused: {text}")

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import bson
 import structlog
 from bson.raw_bson import RawBSONDocument
 
-from connectors import rows
-from connectors.changes import Change
-from connectors.errors import BadRecord
+from connectors.dead_letters import Emitted
 from connectors.mongo_client import RAW, Client, decoded, translated
 from connectors.mongo_events import position_ms, position_time, row_of, share
+from connectors.mongo_letters import document_letter
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
+from connectors.raw_bson import only
 
 log = structlog.get_logger()
+
+_MAX_BATCH_BYTES = 8_000_000
 
 
 def read_snapshot(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
     """What is left of the collections after `state`, one after the other, in order of `_id`.
 
     A collection that did not exist has no rows. Its last item counts it as done and is empty. Raises our errors;
-    after a `TransientError` call again with the state of the last item. Ends after an item with an error.
+    after a `TransientError` call again with the state of the last item. A row that cannot be decoded is a dead letter.
     """
     for collection in plan.collections:
         if collection not in state.done:
             for item in _read_collection(client, plan, state, collection):
                 state = item.state
                 yield item
-                if item.error:
-                    return
 
 
 def _read_collection(client: Client, plan: Plan, state: SourceState, collection: str) -> Iterator[Item]:
@@ -42,7 +40,7 @@ def _read_collection(client: Client, plan: Plan, state: SourceState, collection:
         expected = int(client[plan.database].command("count", collection)["n"]) // plan.partitions
         cursor = client[plan.database].cursor_command(_find(plan, state), codec_options=RAW)
         with cursor.batch_size(plan.max_batch):
-            while batch := list(islice(cursor, plan.max_batch)):
+            for batch in _batches(cursor, plan.max_batch):
                 item = _item(batch, plan, state, expected)
                 state = item.state
                 yield item
@@ -62,25 +60,41 @@ def _find(plan: Plan, state: SourceState) -> dict[str, Any]:
     return command | {"batchSize": plan.max_batch, "readConcern": {"level": "snapshot", "atClusterTime": time}}
 
 
+def _batches(documents: Iterable[RawBSONDocument], max_batch: int) -> Iterator[list[RawBSONDocument]]:
+    """Cut so that no batch of bulky documents takes much memory."""
+    batch: list[RawBSONDocument] = []
+    size = 0
+    for raw in documents:
+        batch.append(raw)
+        size += len(raw.raw)
+        if len(batch) == max_batch or size >= _MAX_BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def _item(batch: Sequence[RawBSONDocument], plan: Plan, state: SourceState, expected: int) -> Item:
-    """The batch as changes, up to one that cannot be decoded, without the row that `min` names: it was emitted."""
-    changes: list[Change] = []
-    last_id: Any = None
-    emitted = None if state.last_id is None else rows.key_text(bson.decode(state.last_id)["_id"])
-    shape, error = plan.shapes[state.collection], None
-    for raw in batch:
-        try:
-            document = decoded(raw)
-            change = row_of(document, collection=state.collection, shape=shape, position=state.snapshot_position)
-        except BadRecord as exc:
-            error = BadRecord(f"{_doing(plan, state.collection)}: {exc}")
-            break
-        if change.key != emitted:
-            changes.append(change)
-            last_id = document["_id"]
-    if changes:
-        state = state._replace(last_id=bson.encode({"_id": last_id}), read=state.read + len(changes))
-    return Item(changes, state, _progress(plan, state, expected), error)
+    """The batch as changes and dead letters, without the row that `min` names: it was emitted."""
+    if state.last_id is not None and _id_of(batch[0]) == state.last_id:
+        batch = batch[1:]
+    emitted = [_emitted(raw, plan, state) for raw in batch]
+    if emitted:
+        state = state._replace(last_id=_id_of(batch[-1]), read=state.read + len(emitted))
+    return Item(emitted, state, _progress(plan, state, expected))
+
+
+def _emitted(raw: RawBSONDocument, plan: Plan, state: SourceState) -> Emitted:
+    collection, position = state.collection, state.snapshot_position
+    try:
+        return row_of(decoded(raw), collection=collection, shape=plan.shapes[collection], position=position)
+    except Exception as exc:  # whatever is wrong with one row, the others go on
+        return document_letter(bytes(raw.raw), exc, database=plan.database, collection=collection, position=position)
+
+
+def _id_of(raw: RawBSONDocument) -> bytes:
+    """The BSON of the `_id`, byte by byte: it need not be one that can be decoded."""
+    return only(bytes(raw.raw), "_id")
 
 
 def _progress(plan: Plan, state: SourceState, expected: int) -> SourceProgress:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from connectors.changes import Change, Shape
+from connectors.changes import Shape
+from connectors.dead_letters import Emitted
 from connectors.errors import DBWatchError
 
 Phase = Literal["snapshot", "waiting", "tail"]
@@ -39,8 +40,9 @@ class SourceState(NamedTuple):
     """How far one partition has come: what a recovery snapshot holds.
 
     The snapshot's time and the number of partitions never change for a job. `done` are the collections read whole;
-    `last_id` is the BSON of the `_id` last emitted of `collection`. `token` is the BSON of a resume token once the tail
-    has one. `position` is the last one known. `read` counts the rows of `collection` or, in the tail, its changes.
+    `last_id` is the BSON of the `_id` last emitted of `collection`, byte by byte as it is stored. `token` is the BSON
+    of a resume token once the tail has one. `position` is the last one known. `read` counts the rows of `collection`
+    or, in the tail, its changes.
     """
 
     snapshot_position: str
@@ -78,9 +80,11 @@ class SourceProgress(NamedTuple):
 
 
 class Item(NamedTuple):
-    """Changes, the state once they are emitted, and the error that ends the reading after them, if one does."""
+    """Changes and dead letters, the state once they are emitted, and the error that ends the reading after them, if
+    one does.
+    """
 
-    changes: Sequence[Change]
+    changes: Sequence[Emitted]
     state: SourceState
     progress: SourceProgress
     error: DBWatchError | None = None

@@ -16,18 +16,15 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
-from pymongo.errors import OperationFailure
 
-from connectors import rows
-from connectors.changes import Change
+from connectors.dead_letters import DeadLetter, Emitted
 from connectors.errors import BadRecord, ConfigError, DBWatchError, TransientError
-from connectors.mongo_client import CODEC, RAW, SNAPSHOT_GONE, START_OVER, Client, decoded, translated
+from connectors.mongo_client import CODEC, RAW, START_OVER, Client, decoded, translated
 from connectors.mongo_events import (
     ROW_OPS,
     Event,
     change_of,
     event_position,
-    is_shown,
     pipeline,
     position_ms,
     position_time,
@@ -35,18 +32,19 @@ from connectors.mongo_events import (
     token_position,
     wants_lookup,
 )
+from connectors.mongo_letters import event_header, event_letter
+from connectors.mongo_lookups import Found, TooBulky, look_up
+from connectors.mongo_oversize import SLIM, SPLIT, splits, whole_events
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
-
-Place = str
-"""An event's position, which is its own."""
+from connectors.raw_bson import only
 
 
 def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
     """Every change after `state`, for ever; while there is none, an empty item each `await_ms`, so that the position
-    moves.
+    moves. An event that cannot be decoded, or that is too large to be sent, is a dead letter.
 
     Raises our errors; after a `TransientError` call again with the state of the last item. Ends after an item with an
-    error: a watched collection was removed, or an event cannot be decoded; the item's state is before that event.
+    error: a watched collection was removed; the item's state is before that event.
     """
     max_batch = plan.max_batch
     while True:
@@ -56,29 +54,57 @@ def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
                 yield item
                 if item.error:
                     return
-        except BadRecord:
+        except BadRecord as exc:
             # The server fails the whole batch for one event that it cannot send: go up to that one event by event.
             if max_batch == 1:
-                raise
-            max_batch = 1
+                item = _pass_over(client, plan, state, exc)
+                state = item.state
+                yield item
+            max_batch = plan.max_batch if max_batch == 1 else 1
 
 
 def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> Iterator[Item]:
     doing = f"{plan.name}: tail of {plan.database}"
+    fragments: list[bytes] = []
     with client.start_session(causal_consistency=False) as session:
         with translated(doing, position=state.position):
-            cursor = _command(client, plan, session, _open(plan, state))
+            last = [SPLIT] if splits(str(client[plan.database].command("buildInfo")["version"])) else []
+            cursor = _command(client, plan, session, _open(plan, state, last))
         while cursor["id"]:
             more = {"getMore": cursor["id"], "collection": "$cmd.aggregate"}
             with translated(doing, position=state.position):
                 cursor = _command(client, plan, session, more | {"batchSize": max_batch, "maxTimeMS": plan.await_ms})
-                item = _item(client, plan, state, cursor["nextBatch"], cursor["postBatchResumeToken"])
-            state = item.state
-            yield item
+            batch, fragments = whole_events(fragments, cursor["nextBatch"])
+            if fragments and not batch:
+                continue
+            end = None if fragments else bytes(cursor["postBatchResumeToken"].raw)
+            while True:
+                with translated(doing, position=state.position):
+                    item, batch = _item(client, plan, state, batch, end)
+                state = item.state
+                yield item
+                if item.error or not batch:
+                    break
     raise TransientError(f"{doing}: the server closed the stream")
 
 
-def _open(plan: Plan, state: SourceState) -> dict[str, Any]:
+def _pass_over(client: Client, plan: Plan, state: SourceState, error: BadRecord) -> Item:
+    """The one event after `state`, which the server cannot send, as a dead letter."""
+    doing = f"{plan.name}: tail of {plan.database}, passing over an event"
+    with client.start_session(causal_consistency=False) as session, translated(doing, position=state.position):
+        cursor = _command(client, plan, session, _open(plan, state, [SLIM]))
+        while cursor["id"] and not cursor.get("nextBatch"):
+            more = {"getMore": cursor["id"], "collection": "$cmd.aggregate", "batchSize": 1, "maxTimeMS": plan.await_ms}
+            cursor = _command(client, plan, session, more)
+        raw = next(iter(cursor.get("nextBatch", ())), None)
+        header = None if raw is None else event_header(bytes(raw.raw))
+        if raw is None or header is None or header["operationType"] not in ROW_OPS:
+            raise TransientError(f"{doing}: found none")
+        state = _advanced(state, [event_letter(header, error)], _token_of(raw))
+        return _item_of([event_letter(header, error)], plan, state)
+
+
+def _open(plan: Plan, state: SourceState, last: Sequence[dict[str, Any]]) -> dict[str, Any]:
     stream: dict[str, Any] = {"fullDocument": "whenAvailable", "fullDocumentBeforeChange": "whenAvailable"}
     if state.token is None:
         snapshot = position_time(state.snapshot_position)
@@ -88,7 +114,7 @@ def _open(plan: Plan, state: SourceState) -> dict[str, Any]:
     stages = pipeline(
         database=plan.database, collections=plan.shapes, partition=plan.partition, partitions=plan.partitions
     )
-    return {"aggregate": 1, "pipeline": [{"$changeStream": stream}, *stages], "cursor": {"batchSize": 0}}
+    return {"aggregate": 1, "pipeline": [{"$changeStream": stream}, *stages, *last], "cursor": {"batchSize": 0}}
 
 
 def _command(client: Client, plan: Plan, session: ClientSession, command: dict[str, Any]) -> Mapping[str, Any]:
@@ -96,37 +122,42 @@ def _command(client: Client, plan: Plan, session: ClientSession, command: dict[s
 
 
 def _item(
-    client: Client, plan: Plan, state: SourceState, batch: Sequence[RawBSONDocument], token: RawBSONDocument
-) -> Item:
+    client: Client, plan: Plan, state: SourceState, batch: Sequence[RawBSONDocument], end: bytes | None
+) -> tuple[Item, list[RawBSONDocument]]:
+    """As much of the batch as can be held in memory at once, and the rest; `end` is the token after the batch, None for
+    that of its last event.
+    """
     events, error = _row_events(plan, batch)
-    looked_up = _look_up(client, plan, [event for event in events if wants_lookup(event)])
-    changes: list[Change] = []
-    for event in events:
-        try:
-            row = looked_up.get(event_position(event)) if wants_lookup(event) else None
-            changes.append(change_of(event, plan.shapes[event["ns"]["coll"]], row))
-        except BadRecord as exc:
-            error = BadRecord(f"{plan.name}: tail of {plan.database}: {exc}")
-            break
-    if error is None:
-        state = _advanced(state, changes, bytes(token.raw))
-    elif changes:
-        state = _advanced(state, changes, bson.encode(events[len(changes) - 1]["_id"]))
-    ts_ms = changes[-1].ts_ms if changes else position_ms(state.position)
-    collection = changes[-1].collection if changes else ""
+    try:
+        looked_up = look_up(client, plan, [e for e in events if not isinstance(e, DeadLetter) and wants_lookup(e)])
+    except TooBulky:
+        half = len(batch) // 2
+        item, rest = _item(client, plan, state, batch[:half], None)
+        return item, [*rest, *batch[half:]]
+    emitted = [_emitted(event, plan, looked_up) for event in events]
+    if error is None and end is not None:
+        state = _advanced(state, emitted, end)
+    elif emitted:
+        state = _advanced(state, emitted, _token_of(batch[len(emitted) - 1]))
+    return _item_of(emitted, plan, state, error), []
+
+
+def _item_of(emitted: Sequence[Emitted], plan: Plan, state: SourceState, error: DBWatchError | None = None) -> Item:
+    ts_ms = emitted[-1].ts_ms if emitted else position_ms(state.position)
+    collection = emitted[-1].collection if emitted else ""
     progress = SourceProgress(plan.name, "tail", collection, state.read, 0, state.position, ts_ms)
-    return Item(changes, state, progress, error)
+    return Item(emitted, state, progress, error)
 
 
-def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Event], DBWatchError | None]:
-    """The events up to one that cannot be decoded, or that removed a watched collection."""
-    events: list[Event] = []
+def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Event | DeadLetter], DBWatchError | None]:
+    """The events up to one that removed a watched collection; what cannot be decoded is a dead letter."""
+    events: list[Event | DeadLetter] = []
     for raw in batch:
         try:
             event = decoded(raw)
         except BadRecord as exc:
-            after = f" after position {token_position(events[-1]['_id'])}" if events else ""
-            return events, BadRecord(f"{plan.name}: tail of {plan.database}{after}: {exc}")
+            events.append(event_letter(event_header(bytes(raw.raw)), exc))
+            continue
         if event["operationType"] not in ROW_OPS:
             what = removal_text(event, plan.shapes)
             return events, ConfigError(f"{plan.database}: {what}; the server reports no deletes for that; {START_OVER}")
@@ -134,55 +165,25 @@ def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Even
     return events, None
 
 
-def _advanced(state: SourceState, changes: Sequence[Change], token: bytes) -> SourceState:
-    reached = (state.position, changes[-1].position if changes else "", token_position(bson.decode(token, CODEC)) or "")
-    read = len(changes) + (state.read if state.token else 0)
+def _emitted(event: Event | DeadLetter, plan: Plan, looked_up: Found) -> Emitted:
+    if isinstance(event, DeadLetter):
+        return event
+    row = looked_up.get(event_position(event)) if wants_lookup(event) else None
+    try:
+        if isinstance(row, BadRecord):
+            raise row
+        return change_of(event, plan.shapes[event["ns"]["coll"]], row)
+    except Exception as exc:  # whatever is wrong with one event, the others go on
+        return event_letter(event, exc)
+
+
+def _token_of(raw: RawBSONDocument) -> bytes:
+    """The event's resume token."""
+    token: RawBSONDocument = RawBSONDocument(only(bytes(raw.raw), "_id"))["_id"]
+    return bytes(token.raw)
+
+
+def _advanced(state: SourceState, emitted: Sequence[Emitted], token: bytes) -> SourceState:
+    reached = (state.position, emitted[-1].position if emitted else "", token_position(bson.decode(token, CODEC)) or "")
+    read = len(emitted) + (state.read if state.token else 0)
     return state._replace(token=token, position=max(reached), read=read)
-
-
-def _row_of(event: Event) -> tuple[str, str]:
-    return event["ns"]["coll"], rows.key_text(event["documentKey"]["_id"])
-
-
-def _look_up(client: Client, plan: Plan, events: Sequence[Event]) -> dict[Place, dict[str, Any]]:
-    """The rows of these events, by place; what is gone is left out.
-
-    A row that others are joined with is read as it was at the event's own time, so that every reading of the event
-    gives the same. All others are read at once, as they are now or later than the events at least; so are the former
-    once the server has forgotten that time (`minSnapshotHistoryWindowInSeconds`).
-    """
-    found: dict[Place, dict[str, Any]] = {}
-    now: list[Event] = []
-    for event in events:
-        if not is_shown(event, plan.shapes[event["ns"]["coll"]]):
-            now.append(event)
-            continue
-        then = {"level": "snapshot", "atClusterTime": event["clusterTime"]}
-        try:
-            found |= _find(client, plan, [event], then)
-        except OperationFailure as exc:
-            if exc.code not in SNAPSHOT_GONE:
-                raise
-            now.append(event)
-    if now:
-        found |= _find(client, plan, now, {"level": "majority", "afterClusterTime": max(e["clusterTime"] for e in now)})
-    return found
-
-
-def _find(
-    client: Client, plan: Plan, events: Sequence[Event], concern: Mapping[str, Any]
-) -> dict[Place, dict[str, Any]]:
-    """The rows of these events as the read concern shows them, by place."""
-    ids: dict[str, dict[str, Any]] = {}
-    places: dict[tuple[str, str], list[Place]] = {}
-    for event in events:
-        row = _row_of(event)
-        ids.setdefault(row[0], {})[row[1]] = event["documentKey"]["_id"]
-        places.setdefault(row, []).append(event_position(event))
-    found: dict[Place, dict[str, Any]] = {}
-    for collection, wanted in ids.items():
-        find = {"find": collection, "filter": {"_id": {"$in": list(wanted.values())}}, "readConcern": concern}
-        with client[plan.database].cursor_command(find, codec_options=RAW) as cursor:
-            for document in map(decoded, cursor):
-                found |= dict.fromkeys(places[collection, rows.key_text(document["_id"])], document)
-    return found

@@ -12,9 +12,12 @@ import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from redis import Redis
 
+from connectors.dead_letters import DeadLetter, Output
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
 from connectors.lease import Fence
+from connectors.letter_box import LetterBox
+from connectors.letter_limit import LetterLimit
 from connectors.once import Mark, RowKey, Standing, Tail, following
 from connectors.records import Record, Versions
 from connectors.redis_client import connect, translated
@@ -70,7 +73,8 @@ class Written(NamedTuple):
 
 class SinkEvents(NamedTuple):
     """Who is told of what the sink does: after each write, when writing stops for a while (None: it goes on), of each
-    attempt that failed for now, how long a write's call to Redis took (s), and when a stream's mark was asked for.
+    attempt that failed for now, how long a write's call to Redis took (s), when a stream's mark was asked for, and how
+    many dead letters were written.
     """
 
     on_written: Callable[[Written], None] = lambda _: None
@@ -78,6 +82,7 @@ class SinkEvents(NamedTuple):
     on_retry: Callable[[], None] = lambda: None
     on_call: Callable[[float], None] = lambda _: None
     on_checkpoint: Callable[[str], None] = lambda _: None
+    on_letters: Callable[[int], None] = lambda _: None
 
 
 class Guard(NamedTuple):
@@ -89,15 +94,15 @@ class Guard(NamedTuple):
     before_snapshot: Callable[[], None] = lambda: None
 
 
-class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
-    """Appends records to the `changes` streams.
+class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
+    """Appends records to the `changes` streams, and dead letters to theirs.
 
     Unit of parallelism: one partition, and one writer, for each stream; items are keyed by the number of their shard.
     Delivery: each record once. The partition's snapshot is a *mark* in the stream: a resumed job reads what the stream
     holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip; when its fate
     is unknown, the end of the stream is read first. While Redis is away or refuses writes the batch is held, in order,
     and the flow with it. Trimming to `maxlen` entries is approximate and never goes beyond the mark of a durable
-    checkpoint.
+    checkpoint. More dead letters within a minute than `limit` allows end the job, after they are written.
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
         maxlen: int,
         first_marks: Mapping[str, str],
         ending: Ending,
+        limit: LetterLimit,
         events: SinkEvents | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -119,6 +125,7 @@ class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
         self._maxlen = maxlen
         self._first_marks = first_marks
         self._ending = ending
+        self._limit = limit
         self._events = events or SinkEvents()
         self._guard = guard
 
@@ -131,18 +138,27 @@ class RedisStreamSink(FixedPartitionedSink[Record, Mark]):
     def build_part(self, step_id: str, for_part: str, resume_state: Mark | None) -> RedisStreamPartition:
         stream = self._keys.changes[int(for_part)]
         mark = resume_state or Mark.at(self._first_marks.get(stream, BEGINNING))
+        client = connect(self._url, resend=False)
         return RedisStreamPartition(
-            connect(self._url, resend=False),
+            client,
             stream,
             mark,
             maxlen=self._maxlen,
             ending=self._ending,
+            letters=Letters(LetterBox(client, self._keys.deadletter, self._guard and self._guard.fence), self._limit),
             events=self._events,
             guard=self._guard,
         )
 
 
-class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
+class Letters(NamedTuple):
+    """Where dead letters go, and how many may."""
+
+    box: LetterBox
+    limit: LetterLimit
+
+
+class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     """The one writer of one stream."""
 
     def __init__(
@@ -153,6 +169,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         *,
         maxlen: int,
         ending: Ending,
+        letters: Letters,
         events: SinkEvents | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -160,6 +177,7 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         self._stream = stream
         self._maxlen = maxlen
         self._ending = ending
+        self._letters = letters
         self._events = events or SinkEvents()
         self._guard = guard
         self._append = client.register_script((FENCE if guard else "") + _APPEND)
@@ -172,11 +190,14 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         self._failed: DBWatchError | None = None
         self._resume()
 
-    def write_batch(self, values: list[Record]) -> None:
+    def write_batch(self, values: Sequence[Output]) -> None:
         if self._failed is not None:
             self._ending.abandon(self._failed)
-        for call in _calls(values):
+        records = [value for value in values if isinstance(value, Record)]
+        for call in _calls(records):
             self._write(call)
+        if len(records) < len(values):
+            self._set_aside([value for value in values if isinstance(value, DeadLetter)])
 
     def snapshot(self) -> Mark:
         if self._failed is not None:
@@ -274,6 +295,17 @@ class RedisStreamPartition(StatefulSinkPartition[Record, Mark]):
         self._written += len(after)
         self._last_id = last_id
         self._events.on_written(Written(written, parts(self._last_id)[0], len(records) - len(written)))
+
+    def _set_aside(self, letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters; too many of them end the job, but not before what was read is written."""
+        try:
+            new = self._persist(lambda: self._letters.box.put(letters))
+        except DBWatchError as exc:
+            self._failed = exc
+            self._ending.abandon(exc)
+        self._events.on_letters(len(new))
+        if (error := self._letters.limit.add(new)) is not None:
+            self._ending.fail(error)
 
     def _follow(self, tail: Tail, records: Sequence[Record]) -> list[Record]:
         """The records that go in after `tail`, as they must read there."""

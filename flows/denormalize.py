@@ -16,8 +16,10 @@ from bytewax.dataflow import Stream
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from connectors.changes import Change
+from connectors.dead_letters import DeadLetter, Emitted, Output, letter_of_change
 from connectors.records import Record
 from flows.gauges import JoinGauges, StageGauge
+from flows.join.losses import lost, passed
 from flows.join.messages import Message, Routed
 from flows.join.plan import Plan
 from flows.join.stages import Stage, stages_of
@@ -37,11 +39,12 @@ tail happens right after a start; an hour of silence in one run is far beyond it
 
 
 class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
-    """One key of one stage."""
+    """One key of one stage. A message that cannot be applied becomes a dead letter; the state stays as it was."""
 
-    __slots__ = ("_closed", "_gauge", "_idle_since", "_pending", "_stage", "_state")
+    __slots__ = ("_closed", "_gauge", "_idle_since", "_pending", "_plan", "_stage", "_state")
 
-    def __init__(self, stage: Stage, gauge: StageGauge, resumed: Any | None) -> None:
+    def __init__(self, plan: Plan, stage: Stage, gauge: StageGauge, resumed: Any | None) -> None:
+        self._plan = plan
         self._stage = stage
         self._gauge = gauge
         self._pending = 0
@@ -52,10 +55,13 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
         self._tell_pending()
 
     def on_batch(self, values: list[tuple[int, Message]]) -> tuple[list[Routed], bool]:
-        apply = self._stage.apply
-        state, out = apply(self._state, values[0][1])
-        for _, message in values[1:]:
-            state, more = apply(state, message)
+        apply, state = self._stage.apply, self._state
+        out: list[Routed] = []
+        for _, message in values:
+            try:
+                state, more = apply(state, message)
+            except Exception as exc:
+                more = lost(self._plan, message, exc)
             out += more
         self._state = state
         self._closed = False
@@ -104,16 +110,18 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
             self._pending = pending
 
 
-def denormalize(step_id: str, changes: Stream[Change], plan: Plan, gauges: JoinGauges | None = None) -> Stream[Record]:
-    """Join every change with the rows it refers to; out come the records of all views. `gauges` count its state."""
+def denormalize(step_id: str, changes: Stream[Emitted], plan: Plan, gauges: JoinGauges | None = None) -> Stream[Output]:
+    """Join every change with the rows it refers to; out come the records of all views, and the dead letters: those that
+    came in, and those of changes that could not be joined. `gauges` count its state.
+    """
     gauges = gauges or JoinGauges()
     routed: Stream[Routed] = op.flat_map_batch(f"{step_id}_route", changes, _router(plan))
     for stage in stages_of(plan):
-        routed = _through(f"{step_id}_{stage.name}", routed, stage, gauges.stage(stage.name))
-    return op.map(f"{step_id}_record", routed, _record)
+        routed = _through(f"{step_id}_{stage.name}", routed, plan, stage, gauges.stage(stage.name))
+    return op.map(f"{step_id}_record", routed, _output)
 
 
-def _through(step_id: str, routed: Stream[Routed], stage: Stage, gauge: StageGauge) -> Stream[Routed]:
+def _through(step_id: str, routed: Stream[Routed], plan: Plan, stage: Stage, gauge: StageGauge) -> Stream[Routed]:
     """One stage: take out the messages for it, pass the others by. Whole batches at a time, which costs a call each."""
     number = stage.number
 
@@ -124,14 +132,23 @@ def _through(step_id: str, routed: Stream[Routed], stage: Stage, gauge: StageGau
         return [item for item in items if item[1][0] != number]
 
     here: KeyedStream[tuple[int, Message]] = op.flat_map_batch(f"{step_id}_take", routed, take)
-    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(stage, gauge, resumed))
+    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(plan, stage, gauge, resumed))
     onward = op.flat_map_batch(f"{step_id}_onward", done, _onward)
     return op.merge(f"{step_id}_merge", onward, op.flat_map_batch(f"{step_id}_pass", routed, others))
 
 
-def _router(plan: Plan) -> Callable[[list[Change]], list[Routed]]:
-    def route(changes: list[Change]) -> list[Routed]:
-        return [routed for change in changes for routed in plan.route(change)]
+def _router(plan: Plan) -> Callable[[list[Emitted]], list[Routed]]:
+    def route(items: list[Emitted]) -> list[Routed]:
+        out: list[Routed] = []
+        for item in items:
+            if isinstance(item, Change):
+                try:
+                    out += plan.route(item)
+                except Exception as exc:
+                    out.append(passed(plan, letter_of_change(item, exc)))
+            else:
+                out.append(passed(plan, item))
+        return out
 
     return route
 
@@ -141,7 +158,7 @@ def _onward(items: list[tuple[str, Routed]]) -> list[Routed]:
     return [routed for _, routed in items]
 
 
-def _record(routed: Routed) -> Record:
-    record = routed[1][1]
-    assert isinstance(record, Record)
-    return record
+def _output(routed: Routed) -> Output:
+    output = routed[1][1]
+    assert isinstance(output, Record | DeadLetter)
+    return output

@@ -13,37 +13,38 @@ from typing import Any
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from connectors.changes import Change
-from connectors.records import Record
+from connectors.dead_letters import Emitted, Output
 
 
-class LateSource(FixedPartitionedSource[Change, Any]):
+class LateSource(FixedPartitionedSource[Emitted, Any]):
     """Partitions and guarantees are those of the source that `make` gives."""
 
-    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSource[Change, Any]]) -> None:
+    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSource[Emitted, Any]]) -> None:
         self._parts = parts
         self._make = make
 
     @cached_property
-    def _source(self) -> FixedPartitionedSource[Change, Any]:
+    def _source(self) -> FixedPartitionedSource[Emitted, Any]:
         return self._make()
 
     def list_parts(self) -> list[str]:
         return self._parts
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSourcePartition[Change, Any]:
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: Any | None
+    ) -> StatefulSourcePartition[Emitted, Any]:
         return self._source.build_part(step_id, for_part, resume_state)
 
 
-class LateSink(FixedPartitionedSink[Record, Any]):
+class LateSink(FixedPartitionedSink[Output, Any]):
     """Partitions and guarantees are those of the sink that `make` gives."""
 
-    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSink[Record, Any]]) -> None:
+    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSink[Output, Any]]) -> None:
         self._parts = parts
         self._make = make
 
     @cached_property
-    def _sink(self) -> FixedPartitionedSink[Record, Any]:
+    def _sink(self) -> FixedPartitionedSink[Output, Any]:
         return self._make()
 
     def list_parts(self) -> list[str]:
@@ -52,5 +53,5 @@ class LateSink(FixedPartitionedSink[Record, Any]):
     def part_fn(self, item_key: str) -> int:
         return self._sink.part_fn(item_key)
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSinkPartition[Record, Any]:
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSinkPartition[Output, Any]:
         return self._sink.build_part(step_id, for_part, resume_state)

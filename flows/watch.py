@@ -19,15 +19,16 @@ from bytewax.outputs import Sink
 from redis import Redis
 
 from connectors import logs
-from connectors.changes import Change
+from connectors.dead_letters import DeadLetter, Emitted, Output
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, Stopped, TransientError
+from connectors.letter_limit import LetterLimit
 from connectors.mongo import MongoChangeSource
 from connectors.mongo_checks import check as check_mongo
 from connectors.mongo_client import connect as connect_mongo
 from connectors.mongo_client import read_position
 from connectors.mongo_state import partition_name
-from connectors.records import Record, shard_of
+from connectors.records import shard_of
 from connectors.redis_client import connect as connect_redis
 from connectors.redis_streams import Guard, RedisStreamSink, SinkEvents, Written, check_redis
 from connectors.settings import Settings
@@ -41,6 +42,7 @@ from flows.job import Job, begin, joined
 from flows.join.plan import Plan
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
+from flows.policies import Policies, parse_policies
 from flows.process import collect_seldom, end_on_signals, finish_at_exit, report
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
@@ -53,9 +55,9 @@ FLOW_ID = "watch"
 
 
 def build(
-    views: Views, source: Source[Change], sink: Sink[Any], *, shards: int = 1, gauges: JoinGauges | None = None
+    views: Views, source: Source[Emitted], sink: Sink[Any], *, shards: int = 1, gauges: JoinGauges | None = None
 ) -> Dataflow:
-    """The dataflow from a source of changes to a sink of `(shard, record)`, joined as the views say.
+    """The dataflow from a source of changes to a sink of `(shard, record or dead letter)`, joined as the views say.
 
     The names of its steps are the names that state is kept under: changing one loses the state.
     """
@@ -66,8 +68,9 @@ def build(
     return flow
 
 
-def _sharded(record: Record, shards: int) -> tuple[str, Record]:
-    return str(shard_of(record.view, record.key, shards)), record
+def _sharded(output: Output, shards: int) -> tuple[str, Output]:
+    view = output.collection if isinstance(output, DeadLetter) else output.view
+    return str(shard_of(view, output.key, shards)), output
 
 
 def flow() -> Dataflow:
@@ -97,7 +100,8 @@ class Run(NamedTuple):
 
 def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     """Check the servers and the recovery store, begin the job, and build its dataflow. Raises `DBWatchError`."""
-    views = parse_views(settings.config(), file=str(settings.config_path))
+    config, file = settings.config(), str(settings.config_path)
+    views, policies = parse_views(config, file=file), parse_policies(config, file=file)
     if launch.recovery is not None and launch.leads:
         open_store(launch.recovery, flow_id=FLOW_ID)
     if launch.recovery is None:
@@ -108,7 +112,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     gauges, meter = JoinGauges(), Meter()
     health = Health(started_ms=now_ms(), join=gauges)
     pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending)
-    edges = _Edges(settings, views, launch, ending, client, meter, health, pulse)
+    edges = _Edges(settings, views, policies, launch, ending, client, meter, health, pulse)
 
     def position() -> str:
         with connect_mongo(settings.mongo_uri) as mongo:
@@ -138,6 +142,7 @@ class _Edges(NamedTuple):
 
     settings: Settings
     views: Views
+    policies: Policies
     launch: Launch
     ending: Ending
     client: Redis
@@ -188,12 +193,14 @@ class _Edges(NamedTuple):
             maxlen=self.settings.stream_maxlen,
             first_marks=job.first_marks,
             ending=self.ending,
+            limit=LetterLimit(self.policies.dead_letters_per_minute),
             events=SinkEvents(
                 on_written=self._count,
                 on_held=at_now(self.health.on_held),
                 on_retry=self.health.on_retry,
                 on_call=self.health.on_call,
                 on_checkpoint=self.health.on_checkpoint,
+                on_letters=self.health.on_dead_letters,
             ),
             guard=Guard(lease.fence, partial(self._check_ours, job, lease)),
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from connectors.changes import Op
+from connectors.dead_letters import DeadLetter
 from connectors.records import Record
 
 NONE = "null"
@@ -62,6 +63,13 @@ class Version(NamedTuple):
     def with_answer(self, answer: Answer) -> Version:
         """The version with one more answer."""
         return Version(self.change, self.turn, self.new, (*self.answers, answer))
+
+
+class Lost(NamedTuple):
+    """The row's version of this `turn` will not arrive, for it could not be joined."""
+
+    key: str
+    turn: int
 
 
 class Leave(NamedTuple):
@@ -129,7 +137,9 @@ class Update(NamedTuple):
     ts_ms: int
 
 
-Message = RowChange | CandidateChange | Version | Leave | Candidate | Join | Spread | Update | Record
+Message = (
+    RowChange | CandidateChange | Version | Leave | Candidate | Join | Spread | Update | Lost | Record | DeadLetter
+)
 
 Routed = tuple[str, tuple[int, Message]]
 """`(key, (stage, message))`: what to do next, where, and for which key."""

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from connectors.records import LookupVersion, Record, Versions
 from flows.join.differences import changed_between, changed_by_answer, joined
-from flows.join.messages import NO_REFERENCE, Answer, Message, Routed, RowChange, Update, Version
+from flows.join.losses import letter_of_version
+from flows.join.messages import NO_REFERENCE, Answer, Lost, Message, Routed, RowChange, Update, Version
 from flows.join.plan import Plan, ViewPlan
 
 
@@ -29,15 +30,15 @@ class RowState(NamedTuple):
 
     current: Current | None = None
     turn: int = 0
-    wait: tuple[Version, ...] = ()
+    wait: tuple[Version | Lost, ...] = ()
     early: tuple[tuple[int, str, Answer], ...] = ()
 
 
 def apply(plan: Plan, state: RowState, message: Message) -> tuple[RowState, list[Routed]]:
     """Take in a version or an answer; out come the records that this completes, in order."""
     match message:
-        case Version():
-            return _settle(plan, plan.views[message.change.view], state, (*state.wait, message))
+        case Version() | Lost():
+            return _settle(plan, state, (*state.wait, message))
         case Update():
             return _update(plan, state, message)
         case _:
@@ -47,7 +48,7 @@ def apply(plan: Plan, state: RowState, message: Message) -> tuple[RowState, list
 def close(state: RowState) -> RowState:
     """Nothing is in flight: no version waits, and no answer can be ahead of its row."""
     if state.wait:
-        raise RuntimeError(f"a version of {state.wait[0].change.key} did not arrive in its epoch")
+        raise RuntimeError(f"turn {state.turn + 1} of a row did not arrive in its epoch")
     return RowState(state.current) if state.turn or state.early else state
 
 
@@ -60,12 +61,17 @@ def pending(state: RowState) -> int:
     return len(state.wait)
 
 
-def _settle(plan: Plan, view: ViewPlan, state: RowState, wait: tuple[Version, ...]) -> tuple[RowState, list[Routed]]:
-    """Let go of the versions whose turn it is; the others wait."""
+def _settle(plan: Plan, state: RowState, wait: tuple[Version | Lost, ...]) -> tuple[RowState, list[Routed]]:
+    """Let go of the versions whose turn it is; the others wait. One that cannot be joined leaves the row as it was."""
     out: list[Routed] = []
     while (version := next((v for v in wait if v.turn == state.turn + 1), None)) is not None:
-        current, record = _next_version(view, state, version)
-        out.append(_out(plan, record))
+        current = state.current
+        if isinstance(version, Version):
+            try:
+                current, record = _next_version(plan.views[version.change.view], state, version)
+                out.append(_out(plan, record))
+            except Exception as exc:
+                out.append(letter_of_version(plan, version, exc))
         state = RowState(current, version.turn, (), state.early)
         wait = tuple(v for v in wait if v is not version) if len(wait) > 1 else ()
     return (state._replace(wait=wait) if wait else state), out

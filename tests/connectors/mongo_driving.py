@@ -13,6 +13,7 @@ from bytewax.inputs import StatefulSourcePartition
 from pymongo.database import Database
 
 from connectors.changes import Change, Shape
+from connectors.dead_letters import DeadLetter, Emitted
 from connectors.ending import Ending
 from connectors.mongo import Gate, MongoChangeSource
 from connectors.mongo_client import connect, read_position
@@ -20,7 +21,7 @@ from connectors.mongo_state import SourceProgress, SourceState
 from connectors.rows import dumps, key_text
 
 Document = dict[str, Any]
-Partition = StatefulSourcePartition[Change, SourceState]
+Partition = StatefulSourcePartition[Emitted, SourceState]
 
 
 def at_now(uri: str, database: str, collections: Iterable[str]) -> str:
@@ -29,7 +30,7 @@ def at_now(uri: str, database: str, collections: Iterable[str]) -> str:
 
 
 class Driven:
-    """One job: the source and its partitions; what they emitted is in `changes`, by partition."""
+    """One job: the source and its partitions; what they emitted is in `changes`, by partition, and in `letters`."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Driven:
         )
         self.parts: dict[str, Partition] = {}
         self.changes: dict[str, list[Change]] = {name: [] for name in self.source.list_parts()}
+        self.letters: list[DeadLetter] = []
 
     def __enter__(self) -> Driven:
         self.resume({})
@@ -82,12 +84,13 @@ class Driven:
         """The states as a recovery store would give them back."""
         return {name: pickle.loads(pickle.dumps(part.snapshot())) for name, part in self.parts.items()}  # noqa: S301  # ours
 
-    def step(self) -> list[Change]:
+    def step(self) -> list[Emitted]:
         """Ask each partition once."""
-        emitted: list[Change] = []
+        emitted: list[Emitted] = []
         for name, part in self.parts.items():
             batch = list(part.next_batch())
-            self.changes[name] += batch
+            self.changes[name] += [item for item in batch if isinstance(item, Change)]
+            self.letters += [item for item in batch if isinstance(item, DeadLetter)]
             emitted += batch
         return emitted
 

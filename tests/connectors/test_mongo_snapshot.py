@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import bson
+import orjson
 import pytest
 from bson import Binary, Decimal128, Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from connectors.changes import Shape
-from connectors.errors import BadRecord, ConfigError, TransientError
+from connectors.changes import Change, Shape
+from connectors.dead_letters import DeadLetter, Emitted
+from connectors.errors import ConfigError, TransientError
 from connectors.mongo_client import Client, connect, read_position
 from connectors.mongo_snapshot import read_snapshot
 from connectors.mongo_state import Item, Plan, SourceState
 from connectors.rows import key_text
 from tests.connectors.mongo_driving import Document, Driven
 
+SECRET = "never-to-be-seen"
 MIXED_IDS: list[Any] = [
     None,
     *(1, 2.5, Int64(7), Decimal128("3.3"), -4, 10**15),
@@ -68,7 +73,7 @@ def test_every_collection_is_as_it_was_at_the_position(mongo_uri: str, db: Datab
         items = list(read_snapshot(client, plan(db, "films", "people"), SourceState.at_start(position, 1)))
     changes = [change for item in items for change in item.changes]
     assert [c.collection for c in changes] == ["films"] * 10 + ["people"] * 10
-    assert {c.after for c in changes[:10]} == {f'{{"_id":{i},"n":0}}' for i in range(10)}
+    assert {c.after for c in changes[:10] if isinstance(c, Change)} == {f'{{"_id":{i},"n":0}}' for i in range(10)}
     assert {c.position for c in changes} == {position}
     assert items[-1].state.done == ("films", "people")
 
@@ -104,15 +109,53 @@ def test_a_time_that_the_server_no_longer_keeps_is_told_with_the_setting(
     assert "name a new recovery folder" in text
 
 
-def test_a_document_that_is_no_text_ends_the_job_after_those_before_it(mongo_uri: str, db: Database[Document]) -> None:
+@pytest.mark.parametrize("max_batch", [1, 2, 1000])
+def test_a_document_that_is_no_text_is_a_dead_letter_and_the_others_are_read(
+    mongo_uri: str, db: Database[Document], max_batch: int
+) -> None:
     db.films.insert_many([{"_id": i} for i in range(3)])
     insert_not_utf8(db, "films", 3)
     db.films.insert_one({"_id": 4})
-    with Driven(mongo_uri, db.name, ["films"]) as job:
-        job.until_end()
-        assert [c.key for c in job.all] == [key_text(i) for i in range(3)]
-    assert isinstance(job.ending.error, BadRecord)
-    assert f"snapshot of {db.name}.films: a document of" in str(job.ending.error)
+    with Driven(mongo_uri, db.name, ["films"], max_batch=max_batch) as job:
+        job.until_tail()
+    assert [c.key for c in job.all] == [key_text(i) for i in (0, 1, 2, 4)]
+    (letter,) = job.letters
+    assert (letter.stage, letter.collection, letter.key, letter.op) == ("read", "films", key_text(3), "r")
+    assert letter.position == job.position
+    assert "cannot be decoded" in letter.error
+    assert orjson.loads(letter.event) == {
+        "operationType": "read",
+        "ns": {"db": db.name, "coll": "films"},
+        "documentKey": {"_id": 3},
+    }
+    assert SECRET not in repr(letter)
+
+
+def test_a_snapshot_goes_on_after_ids_that_are_no_text(mongo_uri: str, db: Database[Document]) -> None:
+    ids = [b"a~", b"b~", b"c~", b"d~", b"e~"]
+    for i, key in enumerate(ids):
+        raw = bson.encode({"_id": key.decode(), "i": i})
+        broken = raw.replace(b"~", b"\xff") if i % 2 else raw
+        db.films.insert_one(RawBSONDocument(broken))  # pyright: ignore[reportArgumentType]
+    with connect(mongo_uri) as client:
+        state = SourceState.at_start(read_position(client, db.name, ["films"]), 1)
+        found: list[Emitted] = []
+        while "films" not in state.done:
+            for item in islice(read_snapshot(client, plan(db, "films", max_batch=1), state), 2):
+                state = pickle.loads(pickle.dumps(item.state))  # noqa: S301  # ours
+                found += item.changes
+    assert [type(e) for e in found] == [Change, DeadLetter, Change, DeadLetter, Change]
+    assert [e.key for e in found] == ['"a~"', "", '"c~"', "", '"e~"']
+    assert len({letter.identity for letter in found if isinstance(letter, DeadLetter)}) == 2
+
+
+def test_bulky_rows_are_read_a_few_at_a_time(mongo_uri: str, db: Database[Document]) -> None:
+    for i in range(5):
+        db.films.insert_one({"_id": i, "text": "x" * 3_000_000})
+    with connect(mongo_uri) as client:
+        state = SourceState.at_start(read_position(client, db.name, ["films"]), 1)
+        items = list(read_snapshot(client, plan(db, "films", max_batch=1000), state))
+    assert [len(item.changes) for item in items] == [3, 2, 0]
 
 
 def test_reading_goes_on_after_the_last_item_when_the_connection_breaks(
@@ -133,7 +176,7 @@ def test_reading_goes_on_after_the_last_item_when_the_connection_breaks(
 def insert_not_utf8(db: Database[Document], collection: str, key: int) -> None:
     """A document with a string that is not UTF-8: servers take it, as older drivers wrote them."""
 
-    raw = bson.encode({"_id": key, "title": "~~"}).replace(b"~~", b"\xff\xfe")
+    raw = bson.encode({"_id": key, "title": f"{SECRET}~~"}).replace(b"~~", b"\xff\xfe")
     db[collection].insert_one(RawBSONDocument(raw))  # pyright: ignore[reportArgumentType]
 
 

@@ -11,13 +11,15 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from connectors.errors import BadRecord, ConfigError, HistoryLost
+from connectors.errors import ConfigError, HistoryLost
 from connectors.mongo_events import position_time
 from connectors.mongo_state import SourceState
 from connectors.rows import key_text
 from tests.conftest import wait_until
 from tests.connectors.bare_mongod import bare_mongod, initiate
 from tests.connectors.mongo_driving import Document, Driven, rows_held, rows_in, with_images
+
+SECRET = "never-to-be-seen"
 
 
 @pytest.fixture
@@ -204,32 +206,110 @@ def test_a_position_that_the_oplog_no_longer_holds_is_told_with_its_time(
     assert "name a new recovery folder" in str(job.ending.error)
 
 
-def test_a_change_too_large_to_send_is_a_bad_record_after_those_before_it(
+def test_a_change_too_large_to_send_is_a_dead_letter_and_the_others_are_read(
     mongo_uri: str, db: Database[Document]
 ) -> None:
     with_images(db, "films")
     db.films.insert_one({"_id": 1, "text": "x" * 9_000_000})
-    with Driven(mongo_uri, db.name, ["films"]) as job:
+    with Driven(mongo_uri, db.name, ["films"], partitions=2) as job:
         job.until_tail()
         states = job.snapshots()
-    db.films.insert_one({"_id": 2})
+    db.films.insert_many([{"_id": i} for i in range(2, 10)])
     db.films.update_one({"_id": 1}, {"$set": {"n": 1}})
-    later = Driven(mongo_uri, db.name, ["films"], position=job.position)
+    db.films.delete_one({"_id": 1})
+    db.films.insert_many([{"_id": i} for i in range(10, 20)])
+    later = Driven(mongo_uri, db.name, ["films"], position=job.position, partitions=2)
     later.resume(states)
-    later.until_end()
+    later.until(lambda: len(later.all) + len(later.letters) >= 20)
+    assert [c.key for c in later.all if c.op == "d"] == [key_text(1)]
+    assert {c.key for c in later.all} == {key_text(i) for i in range(1, 20)}
+    (letter,) = later.letters
+    assert (letter.stage, letter.collection, letter.key, letter.op) == ("read", "films", key_text(1), "u")
+    assert "is larger than the 16 MB" in letter.error
+    assert orjson.loads(letter.event)["documentKey"] == {"_id": 1}
+    states = later.snapshots()
     later.kill()
-    assert [c.key for c in later.all] == [key_text(2)]
-    assert isinstance(later.ending.error, BadRecord)
-    assert f"(position {later.all[0].position}) is larger than the 16 MB" in str(later.ending.error)
+    again = Driven(mongo_uri, db.name, ["films"], position=job.position, partitions=2)
+    again.resume(states)
+    db.films.insert_one({"_id": 20})
+    again.until_count(1)
+    assert not again.letters
+    again.kill()
 
 
-def test_an_event_that_is_no_text_ends_the_job_after_those_before_it(mongo_uri: str, db: Database[Document]) -> None:
+def test_several_changes_too_large_to_send_in_a_row_are_as_many_letters(mongo_uri: str, db: Database[Document]) -> None:
+    with_images(db, "films")
+    db.films.insert_one({"_id": 1, "text": "x" * 9_000_000})
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        for n in range(3):
+            db.films.update_one({"_id": 1}, {"$set": {"n": n}})
+        db.films.insert_one({"_id": 2})
+        job.until_count(2)
+    assert [letter.op for letter in job.letters] == ["u"] * 3
+    assert len({letter.identity for letter in job.letters}) == 3
+
+
+def test_a_document_as_large_as_can_be_passes_whole(mongo_uri: str, db: Database[Document]) -> None:
+    with_images(db, "imaged")
+    text = "x" * (16 * 1024 * 1024 - 60)
+    with Driven(mongo_uri, db.name, ["imaged", "plain"]) as job:
+        job.until_tail()
+        for name in ("imaged", "plain"):
+            db[name].insert_one({"_id": 1, "text": text})
+        db.plain.delete_one({"_id": 1})
+        changes = job.until_count(3)
+    assert not job.letters
+    assert [len(c.after or "") > len(text) for c in changes if c.op == "c"] == [True, True]
+
+
+def test_bulky_rows_are_looked_up_a_few_at_a_time(mongo_uri: str, db: Database[Document]) -> None:
+    position = Driven(mongo_uri, db.name, ["films"]).position
+    for i in range(5):
+        db.films.insert_one({"_id": i, "text": "x" * 5_000_000})
+    for i in range(5):
+        db.films.update_one({"_id": i}, {"$set": {"n": i}})
+    with Driven(mongo_uri, db.name, ["films"], position=position) as job:
+        job.resume({"tail-0": SourceState.at_start(position, 1)._replace(done=("films",))})
+        changes = job.until_count(10)
+    assert [orjson.loads(c.after or "")["n"] for c in changes[5:]] == list(range(5))
+    assert [c.op for c in changes] == ["c"] * 5 + ["u"] * 5
+
+
+def not_utf8(key: int) -> RawBSONDocument:
+    """Servers take it, as older drivers wrote it."""
+    return RawBSONDocument(bson.encode({"_id": key, "title": f"{SECRET}~~"}).replace(b"~~", b"\xff\xfe"))
+
+
+def test_an_event_that_is_no_text_is_a_dead_letter_and_the_others_are_read(
+    mongo_uri: str, db: Database[Document]
+) -> None:
     db.create_collection("films")
     with Driven(mongo_uri, db.name, ["films"]) as job:
         job.until_tail()
         db.films.insert_one({"_id": 1})
-        raw = bson.encode({"_id": 2, "title": "~~"}).replace(b"~~", b"\xff\xfe")
-        db.films.insert_one(RawBSONDocument(raw))  # pyright: ignore[reportArgumentType]
-        job.until_end()
-    assert [c.key for c in job.all] == [key_text(1)]
-    assert isinstance(job.ending.error, BadRecord)
+        db.films.insert_one(not_utf8(2))  # pyright: ignore[reportArgumentType]
+        db.films.insert_one({"_id": 3})
+        db.films.delete_one({"_id": 2})
+        db.films.insert_one({"_id": 4})
+        job.until(lambda: [c.key for c in job.all if c.op == "c"] == [key_text(i) for i in (1, 3, 4)])
+    (letter,) = job.letters
+    assert (letter.stage, letter.collection, letter.key, letter.op) == ("read", "films", key_text(2), "c")
+    assert orjson.loads(letter.event) == {
+        "operationType": "insert",
+        "ns": {"db": db.name, "coll": "films"},
+        "documentKey": {"_id": 2},
+    }
+    assert SECRET not in repr(letter)
+    assert [c.op for c in job.all if c.key == key_text(2)] == ["d"]
+
+
+def test_a_looked_up_row_that_is_no_text_is_a_dead_letter(mongo_uri: str, db: Database[Document]) -> None:
+    db.films.insert_many([{"_id": 1}, not_utf8(2)])  # pyright: ignore[reportArgumentType]
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        for key in (1, 2):
+            db.films.update_one({"_id": key}, {"$set": {"n": 1}})
+        db.films.insert_one({"_id": 3})
+        job.until_count(3)
+    assert [(letter.op, letter.key) for letter in job.letters] == [("r", key_text(2)), ("u", key_text(2))]

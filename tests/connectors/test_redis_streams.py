@@ -12,10 +12,20 @@ from redis import Redis
 
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, Fenced, StreamLost, TransientError
+from connectors.letter_box import LetterBox
+from connectors.letter_limit import LetterLimit
 from connectors.once import Mark
 from connectors.records import LookupVersion, Record, Versions
 from connectors.redis_client import connect
-from connectors.redis_streams import Guard, RedisStreamPartition, RedisStreamSink, SinkEvents, Written, check_redis
+from connectors.redis_streams import (
+    Guard,
+    Letters,
+    RedisStreamPartition,
+    RedisStreamSink,
+    SinkEvents,
+    Written,
+    check_redis,
+)
 from connectors.settings import Keys
 from connectors.stream_ids import parts
 from connectors.writer import Lease, acquire
@@ -47,7 +57,21 @@ def client(redis_url: str) -> Generator[Redis]:
 
 
 def partition(url: str, prefix: str, mark: Mark = AT_START, *, maxlen: int = 100_000) -> RedisStreamPartition:
-    return RedisStreamPartition(connect(url, resend=False), f"{prefix}:changes", mark, maxlen=maxlen, ending=Ending())
+    client = connect(url, resend=False)
+    return RedisStreamPartition(
+        client, f"{prefix}:changes", mark, maxlen=maxlen, ending=Ending(), letters=letters(client, prefix)
+    )
+
+
+def letters(client: Redis, prefix: str = "s", *, per_minute: int = 100) -> Letters:
+    return Letters(LetterBox(client, f"{prefix}:deadletter"), LetterLimit(per_minute))
+
+
+def alone(url: str, *, ending: Ending, events: SinkEvents | None = None) -> RedisStreamPartition:
+    client = connect(url, resend=False)
+    return RedisStreamPartition(
+        client, "s", AT_START, maxlen=9999, ending=ending, letters=letters(client), events=events
+    )
 
 
 def entries(client: Redis, prefix: str) -> list[Record]:
@@ -157,7 +181,9 @@ def test_a_batch_larger_than_one_call_is_written_whole(client: Redis, redis_url:
 
 def test_a_stream_that_ends_before_the_mark_stops_the_job(redis_url: str, prefix: str) -> None:
     ending = Ending()
-    sink = RedisStreamSink(url=redis_url, keys=Keys(prefix), maxlen=1000, first_marks={}, ending=ending)
+    sink = RedisStreamSink(
+        url=redis_url, keys=Keys(prefix), maxlen=1000, first_marks={}, ending=ending, limit=LetterLimit(100)
+    )
     mark = Mark("0-0", "9999999999999-0")
     part = sink.build_part("step", "0", mark)
     assert isinstance(ending.error, StreamLost)
@@ -176,14 +202,7 @@ def test_a_batch_is_held_while_redis_refuses_writes_and_nothing_is_lost(
     ending = Ending()
     with Redis.from_url(server.uri, decode_responses=True) as client:
         client.config_set(refusal, "1")
-        part = RedisStreamPartition(
-            connect(server.uri, resend=False),
-            "s",
-            AT_START,
-            maxlen=100,
-            ending=ending,
-            events=SinkEvents(written.append, held.append),
-        )
+        part = alone(server.uri, ending=ending, events=SinkEvents(written.append, held.append))
         writer = threading.Thread(target=part.write_batch, args=([record("a", 1), record("b", 1)],))
         writer.start()
         wait_until(lambda: bool(held), 10)
@@ -261,7 +280,7 @@ def test_redis_stopped_and_started_again_in_mid_stream_loses_and_repeats_nothing
     redis_kind: str, start_redis: StartRedis
 ) -> None:
     server = start_redis(kind=redis_kind)
-    part = RedisStreamPartition(connect(server.uri, resend=False), "s", AT_START, maxlen=9999, ending=Ending())
+    part = alone(server.uri, ending=Ending())
     part.write_batch([record("a", 1)])
     server.stop()
     writer = threading.Thread(target=part.write_batch, args=([record("a", 2)],))
@@ -275,7 +294,7 @@ def test_redis_stopped_and_started_again_in_mid_stream_loses_and_repeats_nothing
 def test_a_stop_ends_the_wait_for_redis(redis_kind: str, start_redis: StartRedis) -> None:
     server = start_redis(kind=redis_kind)
     ending = Ending()
-    part = RedisStreamPartition(connect(server.uri, resend=False), "s", AT_START, maxlen=9999, ending=ending)
+    part = alone(server.uri, ending=ending)
     server.stop()
     ending.request()
     with pytest.raises(DBWatchError):
@@ -283,9 +302,16 @@ def test_a_stop_ends_the_wait_for_redis(redis_kind: str, start_redis: StartRedis
 
 
 def guarded(lease: Lease, url: str, prefix: str, check: Callable[[], None] = lambda: None) -> RedisStreamPartition:
-    guard = Guard(lease.fence, check)
+    guard, client = Guard(lease.fence, check), connect(url, resend=False)
+    box = LetterBox(client, f"{prefix}:deadletter", lease.fence)
     return RedisStreamPartition(
-        connect(url, resend=False), f"{prefix}:changes", AT_START, maxlen=9999, ending=Ending(), guard=guard
+        client,
+        f"{prefix}:changes",
+        AT_START,
+        maxlen=9999,
+        ending=Ending(),
+        letters=Letters(box, LetterLimit(100)),
+        guard=guard,
     )
 
 

@@ -77,9 +77,7 @@ class _PatientPartition(StatelessSourcePartition[Change]):
         return datetime.now(UTC) + timedelta(milliseconds=1)
 
 
-def joined(
-    source: Source[Change], out: list[Record], recovery: Path | None = None, epoch: timedelta | None = None
-) -> None:
+def joined(source: Source[Any], out: list[Any], recovery: Path | None = None, epoch: timedelta | None = None) -> None:
     flow = Dataflow("test")
     op.output("out", denormalize("join", op.input("in", flow, source), Plan(VIEWS)), TestingSink(out))
     config = None if recovery is None else RecoveryConfig(str(recovery))
