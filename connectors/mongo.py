@@ -44,8 +44,9 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
 
     `shapes` names the watched collections. Those in `snapshot_first` are read first and, with a `gate`, nothing else is
     emitted until it is open. `snapshot_position` is the time of the snapshot, as `read_position` gives it; a resumed
-    partition keeps the one that it began with. `on_progress` is called on the worker's thread and must not block;
-    `before_snapshot` likewise, and what it raises ends the job without a snapshot.
+    partition keeps the one that it began with. `on_progress` is called on the worker's thread and must not block; so
+    is `on_poll`, each time the worker asks a partition for changes, and `on_epoch`, with the partition's name, when an
+    epoch ends; `before_snapshot` likewise, and what it raises ends the job without a snapshot.
 
     A server that is away is asked again until it is back, from where the reading was. For an error that waiting does
     not mend the source emits what comes before it, calls `ending.fail` and ends; it also ends when `ending` is
@@ -66,6 +67,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
         on_progress: Callable[[SourceProgress], None] = lambda _: None,
         on_poll: OnPoll = lambda _name, _taken, _ahead: None,
         before_snapshot: Callable[[], None] = lambda: None,
+        on_epoch: Callable[[str], None] = lambda _: None,
         max_batch: int = 1000,
     ) -> None:
         self._uri = uri
@@ -79,6 +81,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
         self._on_progress = on_progress
         self._on_poll = on_poll
         self._before_snapshot = before_snapshot
+        self._on_epoch = on_epoch
         self._max_batch = max_batch
 
     def list_parts(self) -> list[str]:
@@ -111,6 +114,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
             on_progress=self._on_progress,
             on_poll=self._on_poll,
             before_snapshot=self._before_snapshot,
+            on_epoch=self._on_epoch,
         )
 
 
@@ -125,6 +129,7 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         on_progress: Callable[[SourceProgress], None],
         on_poll: OnPoll,
         before_snapshot: Callable[[], None],
+        on_epoch: Callable[[str], None],
     ) -> None:
         self._reader = reader
         self._state = state
@@ -133,6 +138,7 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         self._on_progress = on_progress
         self._on_poll = on_poll
         self._before_snapshot = before_snapshot
+        self._on_epoch = on_epoch
         self._progress: SourceProgress | None = None
         if not ending.requested:
             reader.start()
@@ -161,6 +167,7 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
             self._before_snapshot()
         except DBWatchError as exc:
             self._ending.abandon(exc)
+        self._on_epoch(self._reader.name)
         if self._gate:
             self._gate.settle(self._state)
         return self._state

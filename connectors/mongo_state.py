@@ -79,6 +79,18 @@ class SourceProgress(NamedTuple):
     away: str = ""
 
 
+class Oplog(NamedTuple):
+    """What MongoDB said of itself: its clock (Unix ms), the time of its oldest oplog entry, and how many entries of
+    the watched collections come after the job's position. None is what there is not, or could not be counted, or what
+    the user may not see: `unreadable` says why then.
+    """
+
+    server_ms: int
+    oldest_ms: int | None = None
+    behind: int | None = None
+    unreadable: str = ""
+
+
 class Item(NamedTuple):
     """Changes and dead letters, the state once they are emitted, and the error that ends the reading after them, if
     one does.

@@ -73,15 +73,13 @@ class Written(NamedTuple):
 
 class SinkEvents(NamedTuple):
     """Who is told of what the sink does: after each write, when writing stops for a while (None: it goes on), of each
-    attempt that failed for now, how long a write's call to Redis took (s), when a stream's mark was asked for, and how
-    many dead letters were written.
+    attempt that failed for now, how long a write's call to Redis took (s), and how many dead letters were written.
     """
 
     on_written: Callable[[Written], None] = lambda _: None
     on_held: Callable[[str | None], None] = lambda _: None
     on_retry: Callable[[], None] = lambda: None
     on_call: Callable[[float], None] = lambda _: None
-    on_checkpoint: Callable[[str], None] = lambda _: None
     on_letters: Callable[[int], None] = lambda _: None
 
 
@@ -203,7 +201,6 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         if self._failed is not None:
             return self._mark
         self._check_ours()
-        self._events.on_checkpoint(self._stream)
         if self._tail.settled:
             self._mark = Mark.at(self._last_id)
             self._marked_at.append(self._written)

@@ -10,22 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from connectors.mongo_state import SourceProgress
+from connectors.mongo_state import Oplog, SourceProgress
 from flows.gauges import JoinGauges
 from flows.histogram import Histogram
 from flows.rates import Interval
 
 _STILL_S = 2.0
-
-
-class Oplog(NamedTuple):
-    """What MongoDB said of itself: its clock (Unix ms), the time of its oldest oplog entry, and how many entries of
-    the watched collections come after the job's position. None is what its user may not see, or there is not.
-    """
-
-    server_ms: int
-    oldest_ms: int | None = None
-    behind: int | None = None
 
 
 class Partition(NamedTuple):
@@ -101,7 +91,7 @@ class Health:
         self._sink_retries = 0
         self._dead_letters = 0
         self._latency_s, self._call_s = Histogram(), Histogram()
-        self._checkpoints: dict[str, tuple[float, float | None]] = {}
+        self._epochs: dict[str, tuple[float, float | None]] = {}
         self._generation = 0
         self._is_writer: bool | None = None
 
@@ -139,12 +129,12 @@ class Health:
             self._call_s = self._call_s.with_values([took_s])
             self._sink_at_s = self._clock()
 
-    def on_checkpoint(self, stream: str) -> None:
-        """The engine asked for the mark of a stream: an epoch ends."""
+    def on_epoch(self, partition: str) -> None:
+        """An epoch of a partition of the source ends, and a recovery snapshot begins."""
         with self._lock:
             now_s = self._clock()
-            before = self._checkpoints.get(stream)
-            self._checkpoints[stream] = (now_s, None if before is None else now_s - before[0])
+            before = self._epochs.get(partition)
+            self._epochs[partition] = (now_s, None if before is None else now_s - before[0])
 
     def on_interval(self, interval: Interval) -> None:
         with self._lock:
@@ -187,7 +177,7 @@ class Health:
             server_ms = self._server_ms(now_ms, now_s)
             partitions = tuple(_partition(*known, now_s, server_ms) for known in self._progress.values())
             polled = dict(self._polled)
-            checkpoints = list(self._checkpoints.values())
+            epochs = list(self._epochs.values())
             return Facts(
                 at_ms=now_ms,
                 started_ms=self._started_ms,
@@ -209,8 +199,8 @@ class Health:
                 call_s=self._call_s,
                 state_entries=self._join.entries,
                 pending=self._join.pending,
-                checkpoint_age_s=max((now_s - at_s for at_s, _ in checkpoints), default=None),
-                epoch_s=max((took_s for _, took_s in checkpoints if took_s is not None), default=None),
+                checkpoint_age_s=max((now_s - at_s for at_s, _ in epochs), default=None),
+                epoch_s=max((took_s for _, took_s in epochs if took_s is not None), default=None),
                 generation=self._generation,
                 is_writer=self._is_writer,
             )

@@ -225,7 +225,7 @@ SPECS: tuple[Spec, ...] = (
         "dbwatch_checkpoint_age_seconds",
         "gauge",
         (),
-        "Since the sink's part of the last recovery snapshot was taken; of several streams the oldest.",
+        "Since the last epoch ended, of which a recovery snapshot is written; of several partitions the oldest.",
         lambda f: _one(f.checkpoint_age_s),
     ),
     Spec(

@@ -42,6 +42,7 @@ from flows.job import Job, begin, joined
 from flows.join.plan import Plan
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
+from flows.oplog_watch import OplogWatch
 from flows.policies import Policies, parse_policies
 from flows.process import collect_seldom, end_on_signals, finish_at_exit, report
 from flows.pulse import Pulse, at_now, now_ms
@@ -123,6 +124,8 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
         facts = at_now(health.facts)
         serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
         show_beside_the_engines(facts)
+        if settings.metrics is not None:
+            OplogWatch(settings.mongo_uri, settings.mongo_db, views.collections, health=health).start()
     except BaseException:
         pulse.stop()
         raise
@@ -184,6 +187,7 @@ class _Edges(NamedTuple):
             on_progress=self.health.on_progress,
             on_poll=self.health.on_poll,
             before_snapshot=partial(self._check_store, job),
+            on_epoch=self.health.on_epoch,
         )
 
     def sink(self, job: Job, lease: Lease) -> RedisStreamSink:
@@ -199,7 +203,6 @@ class _Edges(NamedTuple):
                 on_held=at_now(self.health.on_held),
                 on_retry=self.health.on_retry,
                 on_call=self.health.on_call,
-                on_checkpoint=self.health.on_checkpoint,
                 on_letters=self.health.on_dead_letters,
             ),
             guard=Guard(lease.fence, partial(self._check_ours, job, lease)),

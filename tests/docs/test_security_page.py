@@ -15,6 +15,8 @@ from redis import Redis
 
 from connectors.accounts import Accounts, SignedIn
 from connectors.errors import ConfigError
+from connectors.mongo_client import connect as connect_mongo
+from connectors.mongo_oplog import read_oplog
 from connectors.redis_client import connect, reached
 from connectors.settings import Keys
 from connectors.stream_ids import Start
@@ -71,6 +73,15 @@ def mongo(start_mongod: StartMongod) -> Generator[tuple[str, MongoClient[dict[st
         root.admin.command(user)
         account = f"{user['createUser']}:{user['pwd']}"
         yield f"mongodb://{account}@127.0.0.1:{server.port}/?replicaSet=rs0&authSource=admin", root
+
+
+def test_with_the_grant_of_the_page_the_oplog_can_be_read(mongo: tuple[str, MongoClient[dict[str, Any]]]) -> None:
+    uri, root = mongo
+    (block,) = blocks(section(PAGE, "MongoDB: the oplog, for its headroom"), "javascript")
+    with connect_mongo(uri) as client:
+        assert read_oplog(client, DATABASE, ["movies"], "").oldest_ms is None
+        root.admin.command(json.JSONDecoder().raw_decode(block.split("runCommand(")[1])[0])
+        wait_until(lambda: read_oplog(client, DATABASE, ["movies"], "").oldest_ms is not None)
 
 
 @pytest.mark.parametrize("redis_kind", REDIS_KINDS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from connectors.mongo_state import Phase, SourceProgress
+from connectors.mongo_state import Oplog, Phase, SourceProgress
 from flows.gauges import JoinGauges
-from flows.health import Health, Oplog
+from flows.health import Health
 from flows.rates import Interval
 
 
@@ -94,13 +94,13 @@ def test_an_oplog_that_cannot_be_read_leaves_its_figures_out() -> None:
     assert health.figures(1)["oplog_headroom_s"] is None
 
 
-def test_an_epoch_is_as_long_as_from_one_checkpoint_to_the_next_of_the_same_stream() -> None:
+def test_an_epoch_is_as_long_as_from_one_end_to_the_next_of_the_same_partition() -> None:
     clock = Clock()
     health = Health(started_ms=0, clock=clock)
     assert (health.facts(1).checkpoint_age_s, health.facts(1).epoch_s) == (None, None)
-    for stream, after_s in (("a", 0), ("b", 1), ("a", 4), ("b", 2)):
+    for partition, after_s in (("a", 0), ("b", 1), ("a", 4), ("b", 2)):
         clock.now_s += after_s
-        health.on_checkpoint(stream)
+        health.on_epoch(partition)
     clock.now_s += 1
     assert (health.facts(1).checkpoint_age_s, health.facts(1).epoch_s) == (3.0, 6.0)
 

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.mongo_state import SourceProgress
+from connectors.mongo_state import Oplog, SourceProgress
 from flows.gauges import JoinGauges
-from flows.health import Health, Oplog
+from flows.health import Health
 from flows.metrics import SPECS, STATES, FactsCollector
 from flows.rates import Interval
 
