@@ -161,7 +161,7 @@ class Health:
             self._generation = generation
 
     def on_writer(self, *, is_writer: bool) -> None:
-        """Whether this process holds the writer's lock."""
+        """Whether the writer's lock is this job's."""
         with self._lock:
             self._is_writer = is_writer
 

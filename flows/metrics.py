@@ -246,7 +246,7 @@ SPECS: tuple[Spec, ...] = (
         "dbwatch_writer",
         "gauge",
         (),
-        "1 while this process holds the writer's lock; in a cluster the first one does.",
+        "1 while the writer's lock is this job's; a process of which it is another's ends.",
         lambda f: _one(f.is_writer),
     ),
 )

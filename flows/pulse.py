@@ -91,6 +91,7 @@ class Pulse:
                 *((lease.releasing,) if stopping and lease.leads else ()),
             )
         except (Fenced, StreamLost):
+            self._health.on_writer(is_writer=False)
             raise
         except DBWatchError as exc:
             self._health.on_redis(str(exc))
@@ -98,6 +99,7 @@ class Pulse:
                 log.warning("pulse.away", reason=str(exc))
             return True
         self._health.on_redis(None)
+        self._health.on_writer(is_writer=True)
         return False
 
     def _end_job(self, error: DBWatchError) -> None:

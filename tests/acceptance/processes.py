@@ -61,11 +61,6 @@ class Job:
         return self.output().count('"event": "job.') > self._events_before
 
     @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

@@ -99,6 +99,7 @@ def test_a_job_tells_what_it_does_and_only_on_the_loopback_address(
         wait_until(lambda: monitor.value("dbwatch_lag_seconds", partition="tail-0") == 0)
         assert monitor.value("dbwatch_join_pending", stage="rows") == 0
         assert monitor.value("dbwatch_held") == 0
+        assert monitor.value("dbwatch_writer") == 1
         assert monitor.ask("/healthz") == (200, "ok\n")
         assert monitor.ask("/")[0] == 404
         listening = [c.laddr.ip for c in psutil.Process(job.pid).net_connections("tcp") if c.status == "LISTEN"]
