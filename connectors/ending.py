@@ -22,6 +22,7 @@ class Ending:
         self._error: DBWatchError | None = None
         self._leave: Callable[[], None] | None = None
         self._leaving = threading.Lock()
+        self._abandoned = False
 
     @property
     def requested(self) -> bool:
@@ -32,12 +33,18 @@ class Ending:
         """The first error, None when the end was asked for or has not come."""
         return self._error
 
+    @property
+    def abandoned(self) -> bool:
+        """Whether the end comes at once, without a last snapshot."""
+        return self._abandoned
+
     def request(self) -> None:
         self._requested.set()
 
-    def fail(self, error: DBWatchError) -> None:
-        """Keep the first error and ask for the end."""
+    def fail(self, error: DBWatchError, *, at_once: bool = False) -> None:
+        """Keep the first error and ask for the end; `at_once` when there can be no last snapshot."""
         with self._lock:
+            self._abandoned = self._abandoned or at_once
             self._error = self._error or error
         self._requested.set()
 
@@ -51,11 +58,15 @@ class Ending:
         Raises the error where nothing was given that ends the process. Whoever comes while another thread is leaving
         waits for the end.
         """
-        self.fail(error)
+        self.fail(error, at_once=True)
+        self.leave()
+        raise error
+
+    def leave(self) -> None:
+        """End the process as it is, where there is one of our own to end: it then does not return."""
         if self._leave is not None:
             with self._leaving:
                 self._leave()
-        raise error
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until the end is requested, at most `timeout_s`; whether it was."""

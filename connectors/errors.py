@@ -8,6 +8,7 @@
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
     ├── BadRecord         one event cannot be decoded, joined or written: it becomes a dead letter; exit 3
     ├── TooManyLetters    more dead letters within a minute than is allowed: stop; exit 3
+    ├── PeerEnded         another process of the same job has ended, so this one must: its error and exit status
     └── Stopped           a stop was asked for while something waited: leave without a word
 
 Each driver's errors are translated at one boundary (`mongo.translated`, `redis_streams.translated`), `from exc`.
@@ -42,10 +43,23 @@ class StreamLost(DBWatchError):
 
 class Fenced(DBWatchError):
     """The writer's lock is another job's by now: nothing more may be written, neither to Redis nor to the recovery
-    store.
+    store. `released`: nobody else's yet, this job itself has given it back.
     """
 
     exit_status = 2
+
+    def __init__(self, text: str, *, released: bool = False) -> None:
+        super().__init__(text)
+        self.released = released
+
+
+class PeerEnded(DBWatchError):
+    """Another process of the same job has ended. `kind` names the class of its error, empty when it just vanished."""
+
+    def __init__(self, text: str, *, status: int = 1, kind: str = "") -> None:
+        super().__init__(text)
+        self.exit_status = status
+        self.kind = kind
 
 
 class TransientError(DBWatchError):

@@ -105,7 +105,9 @@ class Fence(NamedTuple):
             )
         writer = Writer.from_fields(fields)
         if writer is None:
-            return Fenced(f"{self.key}: this job's lock was released, so another one may write; start it again")
+            return Fenced(
+                f"{self.key}: this job's lock was released, so another one may write; start it again", released=True
+            )
         return Fenced(
             f"{self.key}: another job has taken over, {writer}. This one was held up or cut off for more than "
             f"{LEASE_S:.0f} s; it has written nothing since then and leaves its state as it was. Nothing is lost; "

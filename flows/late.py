@@ -1,5 +1,5 @@
-"""A source and a sink that are made when the engine first asks for a partition: in a cluster, once all processes are
-connected.
+"""A source and a sink that are made when the engine first asks for their partitions: in a cluster, once all processes
+are connected.
 
 Only then has the first process decided what the others must know, such as the time of the snapshot.
 """
@@ -28,6 +28,8 @@ class LateSource(FixedPartitionedSource[Emitted, Any]):
         return self._make()
 
     def list_parts(self) -> list[str]:
+        """Asked of every process, also of one that gets no partition."""
+        _ = self._source
         return self._parts
 
     def build_part(

@@ -20,6 +20,8 @@ from flows.pulse import Pulse
 
 log = structlog.get_logger()
 
+_POLL_S = 0.2
+
 
 def end_on_signals(ending: Ending) -> None:
     """Let SIGINT and SIGTERM end the sources, so that the engine takes a snapshot; a second one ends the process at
@@ -55,13 +57,25 @@ def finish_at_exit(ending: Ending, pulse: Pulse) -> None:
     traceback, and exit with its status."""
 
     def except_hook(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
-        if ending.error is None:
-            ending.fail(failed(exc))
+        if engine_failed(ending, pulse, exc):
             traceback.print_exception(kind, exc, tb)
 
     sys.excepthook = except_hook
     atexit.register(leave, ending, pulse)
     ending.on_abandon(lambda: leave(ending, pulse))
+
+
+def leave_unless(connected: threading.Event, ending: Ending) -> None:
+    """Until the processes of a cluster are connected, the engine waits where no source can end it. Nothing has been
+    read by then; so whoever is asked to end leaves at once.
+    """
+
+    def watch() -> None:
+        while not connected.wait(_POLL_S):
+            if ending.requested:
+                ending.leave()
+
+    threading.Thread(target=watch, name="dbwatch connection", daemon=True).start()
 
 
 def leave(ending: Ending, pulse: Pulse, *, verbose: bool = False) -> NoReturn:
@@ -90,7 +104,19 @@ def report(error: DBWatchError, *, verbose: bool = False) -> int:
     return error.exit_status
 
 
-def failed(exc: BaseException) -> DBWatchError:
+def engine_failed(ending: Ending, pulse: Pulse, exc: BaseException) -> bool:
+    """Keep the error of an engine that panicked, unless it is known why; whether it was kept.
+
+    In a cluster an engine panics when another process ends: what that one says, or that it is gone, is worth waiting
+    for.
+    """
+    pulse.await_news()
+    kept = ending.error is None
+    ending.fail(_failed(exc), at_once=True)
+    return kept
+
+
+def _failed(exc: BaseException) -> DBWatchError:
     """The error of an engine that panicked: what was raised first, for the engine wraps it several times."""
     while exc.__cause__ is not None:
         exc = exc.__cause__

@@ -6,9 +6,10 @@ same and makes the recovery store. `build` makes the dataflow from any source an
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import bytewax.operators as op
@@ -44,7 +45,7 @@ from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.oplog_watch import OplogWatch
 from flows.policies import Policies, parse_policies
-from flows.process import collect_seldom, end_on_signals, finish_at_exit, report
+from flows.process import collect_seldom, end_on_signals, finish_at_exit, leave_unless, report
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
 from flows.recovery import check_used_by, open_store
@@ -129,13 +130,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
     except BaseException:
         pulse.stop()
         raise
-    if begun is not None:
-        source, sink = edges.source(*begun), edges.sink(*begun)
-    else:
-        partitions = [partition_name(i) for i in range(settings.mongo_partitions)]
-        shards = [str(i) for i in range(settings.stream_shards)]
-        source = LateSource(partitions, lambda: edges.source(*edges.joined()))
-        sink = LateSink(shards, lambda: edges.sink(*edges.joined()))
+    source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
     collect_seldom()
     return Run(build(views, source, sink, shards=settings.stream_shards, gauges=gauges), pulse)
 
@@ -156,10 +151,27 @@ class _Edges(NamedTuple):
     def begun(self, position: Callable[[], str]) -> tuple[Job, Lease]:
         """The job, begun under the writer's lock, which the pulse renews from then on."""
         lease = acquire(self.client, self.settings.keys.job, ending=self.ending)
-        self.pulse.start(lease)
+        self.pulse.start(lease, is_cluster=self.launch.is_cluster)
         recovery = self.launch.recovery  # looked at once nobody else writes to it
         store = None if recovery is None else open_store(recovery, flow_id=FLOW_ID)
         return begin(self.client, self.settings, self.views, self.launch, store, position, lease=lease), lease
+
+    def at_once(self, job: Job, lease: Lease) -> tuple[MongoChangeSource, RedisStreamSink]:
+        return self.source(job), self.sink(job, lease)
+
+    def late(self, begun: tuple[Job, Lease] | None) -> tuple[LateSource, LateSink]:
+        """For a cluster: made once all processes are connected."""
+        connected = threading.Event()
+        leave_unless(connected, self.ending)
+
+        @cache
+        def job() -> tuple[Job, Lease]:
+            connected.set()
+            return begun or self.joined()
+
+        partitions = [partition_name(i) for i in range(self.settings.mongo_partitions)]
+        shards = [str(i) for i in range(self.settings.stream_shards)]
+        return LateSource(partitions, lambda: self.source(job()[0])), LateSink(shards, lambda: self.sink(*job()))
 
     def joined(self) -> tuple[Job, Lease]:
         """The job of the first process; asked for within the engine, where an error can only end the process."""
@@ -167,10 +179,10 @@ class _Edges(NamedTuple):
             job, lease = joined(self.client, self.settings, self.views)
         except DBWatchError as exc:
             self.ending.abandon(exc)
-        self.pulse.start(lease)
+        self.pulse.start(lease, is_cluster=True)
         return job, lease
 
-    def source(self, job: Job, _: Lease) -> MongoChangeSource:
+    def source(self, job: Job) -> MongoChangeSource:
         settings, partitions = self.settings, self.settings.mongo_partitions
         gate = None
         if self.launch.is_parallel or partitions > 1:

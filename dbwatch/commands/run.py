@@ -71,7 +71,7 @@ def command(
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
     from flows.launch import Launch
-    from flows.process import end_on_signals, failed, leave
+    from flows.process import end_on_signals, engine_failed, leave
     from flows.recovery import await_store, make_store
     from flows.watch import FLOW_ID, prepare
 
@@ -90,10 +90,8 @@ def command(
     try:
         cli_main(run.dataflow, **_engine_options(launch, snapshot_interval, backup_interval))
     except BaseException as exc:  # a panic of the engine is no Exception
-        if ending.error is None:
-            ending.fail(failed(exc))
-            if verbose:
-                raise
+        if engine_failed(ending, run.pulse, exc) and verbose:
+            raise
     leave(ending, run.pulse, verbose=verbose)
 
 

@@ -1,4 +1,4 @@
-"""A source and a sink that are made when the engine first asks for a partition."""
+"""A source and a sink that are made when the engine first asks for their partitions."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Sink(FixedPartitionedSink[Any, Any]):
         return (step_id, for_part, resume_state)
 
 
-def test_a_late_source_is_made_once_and_not_before_a_partition_is_asked_for() -> None:
+def test_a_late_source_is_made_once_and_not_before_its_partitions_are_asked_for() -> None:
     Source.made = 0
     late = LateSource(["a", "b"], Source)
-    assert late.list_parts() == ["a", "b"]
     assert Source.made == 0
+    assert late.list_parts() == ["a", "b"]
     parts: list[StatefulSourcePartition[Any, Any]] = [late.build_part("s", part, None) for part in ("a", "b")]
     assert parts == [("s", "a", None), ("s", "b", None)]
     assert Source.made == 1
