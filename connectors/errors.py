@@ -5,6 +5,7 @@
     ├── HistoryLost       the source no longer holds the changes after our position: stop, say how to go on; exit 2
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
     ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
+    ├── ClockSetBack      this machine's clock was set back: begin the run anew, from its last recovery snapshot; exit 1
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
     ├── BadRecord         one event cannot be decoded, joined or written: it becomes a dead letter; exit 3
     ├── TooManyLetters    more dead letters within a minute than is allowed: stop; exit 3
@@ -60,6 +61,10 @@ class PeerEnded(DBWatchError):
         super().__init__(text)
         self.exit_status = status
         self.kind = kind
+
+
+class ClockSetBack(DBWatchError):
+    """The wall clock was set back, and the engine would stand still for as long."""
 
 
 class TransientError(DBWatchError):

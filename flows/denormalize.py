@@ -7,6 +7,7 @@ touched.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,7 +42,7 @@ tail happens right after a start; an hour of silence in one run is far beyond it
 class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
     """One key of one stage. A message that cannot be applied becomes a dead letter; the state stays as it was."""
 
-    __slots__ = ("_closed", "_gauge", "_idle_since", "_pending", "_plan", "_stage", "_state")
+    __slots__ = ("_closed", "_gauge", "_idle_since_s", "_pending", "_plan", "_stage", "_state")
 
     def __init__(self, plan: Plan, stage: Stage, gauge: StageGauge, resumed: Any | None) -> None:
         self._plan = plan
@@ -50,7 +51,7 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
         self._pending = 0
         self._state: Any = stage.empty if resumed is None else resumed
         self._closed = resumed is not None
-        self._idle_since: datetime | None = None
+        self._idle_since_s: float | None = None
         gauge.add(entries=1)
         self._tell_pending()
 
@@ -65,7 +66,7 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
             out += more
         self._state = state
         self._closed = False
-        self._idle_since = None
+        self._idle_since_s = None
         self._tell_pending()
         return out, StatefulBatchLogic.RETAIN
 
@@ -74,8 +75,9 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
             self._state, out = self._stage.on_timer(self._state)
             self._tell_pending()
             return out, StatefulBatchLogic.RETAIN
-        # Only after its epoch: within it, what is in flight may still need the state.
-        discard = self._closed and self._stage.is_idle(self._state)
+        # Only after its epoch: within it, what is in flight may still need the state. And not before its time, which a
+        # clock that was set forth does not bring about.
+        discard = self._closed and self._stage.is_idle(self._state) and self._left_s() <= 0
         if discard:
             self._gauge.add(entries=-1)
         return [], discard
@@ -93,15 +95,20 @@ class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
             return datetime.now(UTC) + SLICE_PAUSE
         if not self._stage.is_idle(self._state):
             return None
-        now = datetime.now(UTC)
-        self._idle_since = self._idle_since or now
-        wait = FORGET_COUNT_AFTER if self._stage.counts(self._state) else FORGET_AFTER
-        return max(self._idle_since + wait, now + timedelta(seconds=1))
+        return datetime.now(UTC) + timedelta(seconds=max(1.0, self._left_s()))
 
     def snapshot(self) -> Any:
         self._state = self._stage.close(self._state)
         self._closed = True
         return self._state
+
+    def _left_s(self) -> float:
+        """How long an idle state is still to be kept."""
+        now_s = time.monotonic()
+        if self._idle_since_s is None:
+            self._idle_since_s = now_s
+        wait = FORGET_COUNT_AFTER if self._stage.counts(self._state) else FORGET_AFTER
+        return self._idle_since_s + wait.total_seconds() - now_s
 
     def _tell_pending(self) -> None:
         pending = self._stage.pending(self._state)

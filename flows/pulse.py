@@ -16,10 +16,11 @@ import orjson
 import structlog
 
 from connectors.ending import Ending
-from connectors.errors import DBWatchError, Fenced, StreamLost
+from connectors.errors import ClockSetBack, DBWatchError, Fenced, StreamLost
 from connectors.process_ids import is_gone, this_process
 from connectors.settings import Keys
 from connectors.writer import Command, Lease
+from flows.clock import ClockWatch
 from flows.health import Health
 from flows.peers import News, Peers, Report
 from flows.rates import Meter, rates_fields
@@ -80,12 +81,17 @@ class Pulse:
 
     def _run(self) -> None:
         told_s = time.monotonic()
+        clock = ClockWatch()
         away = False
         while True:
             stopping = self._end.wait(_PERIOD_S - (time.monotonic() - told_s) % _PERIOD_S)
             now_s = time.monotonic()
             try:
                 away = self._tell(now_s - told_s, stopping=stopping, was_away=away)
+                clock.check()
+            except ClockSetBack as exc:
+                self._begin_anew(exc)
+                return
             except DBWatchError as exc:
                 if not stopping and not self._is_over(exc):
                     self._end_job(exc)
@@ -155,6 +161,13 @@ class Pulse:
         about to.
         """
         return isinstance(error, Fenced) and error.released and self._peers is not None and self._ending.requested
+
+    def _begin_anew(self, error: ClockSetBack) -> None:
+        """End as in a crash, for the engine cannot end in order now, but let the next run have the lock at once."""
+        self._ending.fail(error)
+        with suppress(DBWatchError):
+            self._tell(0.0, stopping=True, was_away=True)
+        self._end_job(error)
 
     def _end_job(self, error: DBWatchError) -> None:
         with suppress(DBWatchError):  # raised where there is no process of our own to end
