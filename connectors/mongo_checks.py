@@ -28,10 +28,17 @@ def check(*, uri: str, database: str, collections: Iterable[str], timeout_ms: in
     """
     wanted = list(collections)
     with connect(uri, server_selection_timeout_ms=timeout_ms) as client, translated("MONGO_URI"):
-        _check_kind(_hello(client, uri, timeout_ms))
+        greeted(client, uri, timeout_ms)
         _check_version(client.server_info())
         _check_collections(client, database, wanted)
-        _check_privileges(client, database, wanted)
+        check_privileges(client, database, wanted)
+
+
+def greeted(client: Client, uri: str, timeout_ms: int) -> dict[str, Any]:
+    """What the server says of itself; raises `ConfigError` when none answers, or it is no replica set or mongos."""
+    hello = _hello(client, uri, timeout_ms)
+    _check_kind(hello)
+    return hello
 
 
 def _hello(client: Client, uri: str, timeout_ms: int) -> dict[str, Any]:
@@ -125,7 +132,8 @@ def _choice(name: str, existing: Collection[str]) -> str:
     return f"{meant}there is: {listed or 'nothing that its user may see'}"
 
 
-def _check_privileges(client: Client, database: str, wanted: list[str]) -> None:
+def check_privileges(client: Client, database: str, wanted: Iterable[str]) -> None:
+    """Raise `ConfigError` when the user may not read the collections as a snapshot, or not watch the database."""
     try:
         for name in wanted:
             client[database].command("find", name, limit=1, readConcern={"level": "snapshot"})

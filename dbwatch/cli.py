@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Entry] = {
     "run": Entry("dbwatch.commands.run:command", "Watch the database and write the feed until it is stopped"),
     "tail": Entry("dbwatch.commands.tail:command", "Print the feed as it is written"),
     "verify": Entry("dbwatch.commands.verify:command", "Compare the database with the feed, row by row"),
+    "doctor": Entry("dbwatch.commands.doctor:command", "Look over servers, job and recovery folder: what is wrong"),
     "users": Entry("dbwatch.commands.users:command", "Add, change and list who may sign in to the dashboard"),
 }
 

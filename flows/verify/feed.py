@@ -12,7 +12,6 @@ from connectors.records import Record, shard_of
 from connectors.redis_client import translated
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
-from connectors.stream_reader import last_ids
 from flows.verify.database import Tell
 from flows.verify.judging import digest_of_record, moment_of
 from flows.verify.ledger import Ledger, Said
@@ -42,13 +41,12 @@ class Feed:
         self.strays = 0
 
     def ends(self) -> Mapping[str, str]:
-        """The id of each stream's last entry now."""
-        return last_ids(self._client, self._streams)
+        """The last id of each stream now."""
+        return {stream: str(self._info(stream).get("last-generated-id", BEGINNING)) for stream in self._streams}
 
     def length(self) -> int:
         """How many entries the streams have."""
-        with translated("reading the streams' lengths"):
-            return sum(self._client.xlen(stream) for stream in self._streams)
+        return sum(int(self._info(stream).get("length", 0)) for stream in self._streams)
 
     def read(self, ledger: Ledger, ends: Mapping[str, str], *, position: str, known: str, tell: Tell) -> None:
         """Put what came since the last look, up to `ends`, into the ledger.
@@ -62,7 +60,8 @@ class Feed:
                 ledger.put_feed(self._said(shard, entries, position, known))
                 self.entries += len(entries)
                 tell("reading the feed", self.entries, max(total, self.entries))
-        self._trimmed = tuple(self._is_trimmed(stream) for stream in self._streams)
+        infos = [self._info(stream) for stream in self._streams]
+        self._trimmed = tuple(is_trimmed(info, maxlen=self._maxlen) for info in infos)
 
     def has_trimmed(self, view: int, key: str) -> bool:
         """Whether the stream of a key has lost its oldest entries."""
@@ -100,12 +99,10 @@ class Feed:
             elif view is not None:
                 yield Said(view, record.key, digest, entry_id, position < moment_of(record) <= known)
 
-    def _is_trimmed(self, stream: str) -> bool:
+    def _info(self, stream: str) -> Mapping[str, Any]:
+        """What Redis says of a stream, nothing when there is none."""
         with translated(f"reading {stream}"):
-            if not self._client.exists(stream):
-                return False
-            info = cast("Mapping[str, Any]", self._client.xinfo_stream(stream))
-        return is_trimmed(info, maxlen=self._maxlen)
+            return cast("Mapping[str, Any]", self._client.xinfo_stream(stream)) if self._client.exists(stream) else {}
 
 
 def is_trimmed(info: Mapping[str, Any], *, maxlen: int) -> bool:
@@ -114,6 +111,8 @@ def is_trimmed(info: Mapping[str, Any], *, maxlen: int) -> bool:
     Since Redis 7 it counts what was ever added, and names the last entry that was deleted one by one. Where entries
     were, or the server is older, only a stream at its bound is taken for a trimmed one.
     """
+    if not info:
+        return False
     length = int(info["length"])
     added = info.get("entries-added")
     if added is None or info.get("max-deleted-entry-id", BEGINNING) != BEGINNING:

@@ -21,13 +21,14 @@ _SILENT_S = 3.5
 
 class Standing(NamedTuple):
     """What the processes of a job say together: the states, the position of the one furthest behind (empty when none
-    has one), and when each spoke last.
+    has one), when each spoke last, and how far the last of them lags.
     """
 
     states: frozenset[str]
     position: str
     spoke: tuple[tuple[str, int], ...]
     reason: str = ""
+    lag_ms: int = 0
 
     @property
     def has_ended(self) -> bool:
@@ -51,6 +52,7 @@ def standing_of(health: Mapping[str, str]) -> Standing:
         min(positions, default=""),
         tuple((process, int(f.get("at_ms", 0))) for process, f in sorted(figures.items())),
         next((str(f["holding_reason"]) for f in figures.values() if "holding_reason" in f), ""),
+        max((int(f.get("lag_ms", 0)) for f in figures.values()), default=0),
     )
 
 
