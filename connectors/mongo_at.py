@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 
 from connectors.mongo_client import CODEC, RAW, SNAPSHOT_GONE, Client, read_position, translated
 from connectors.mongo_events import position_time
+from connectors.raw_bson import only
 
 _BATCH = 1000
 _VALUES = 200
@@ -84,4 +85,4 @@ class MongoRows:
 
 def key_of(row: RawBSONDocument) -> Any:
     """The `_id` also of a row that cannot be decoded otherwise."""
-    return bson.decode(bytes(row.raw), _LENIENT)["_id"]
+    return bson.decode(only(bytes(row.raw), "_id"), _LENIENT)["_id"]

@@ -44,6 +44,11 @@ def json_line(report: Report) -> str:
 
 
 def _difference(difference: Difference) -> str:
+    letter = f"; dead letter {difference.letter}" if difference.letter else ""
+    return f"{_what(difference)}{letter}"
+
+
+def _what(difference: Difference) -> str:
     line = f"{difference.view} {difference.key} {difference.kind}"
     if difference.kind == "missing":
         return f"{line}: {'its last record is a delete' if difference.entry else 'no record'}"
@@ -76,14 +81,13 @@ def _told(counts: Counts) -> list[tuple[int, str]]:
 def _job(report: Report) -> Iterator[str]:
     if report.job == "running":
         return
-    if report.feed_ms is None:
-        yield "no job runs: what changed since the last one is among the differences"
-        return
-    behind_s = max(0, report.at_ms - report.feed_ms) // 1000
-    yield (
-        f"no job runs: the feed ends at {iso_of_ms(report.feed_ms)}, {age(behind_s)} ago; what changed since then is "
-        "among the differences until a job has written it"
-    )
+    line = "no job runs"
+    if report.feed_ms is not None:
+        behind_s = max(0, report.at_ms - report.feed_ms) // 1000
+        line += f": the feed ends at {iso_of_ms(report.feed_ms)}, {age(behind_s)} before this"
+    if report.drift:
+        line += "; what changed since the last one is among the differences until a job has written it"
+    yield line
 
 
 def _outcome(report: Report) -> str:

@@ -59,7 +59,7 @@ def begin(
     with translated("reading the job's state in Redis"):
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
     if store is not None and store.job_id is not None and known.get("job_id") == store.job_id:
-        _check_same(known, settings, views)
+        check_same(known, settings, views)
         job = _job(known, lease.fence.token)
         log.info(
             "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position
@@ -87,7 +87,7 @@ def joined(client: Redis, settings: Settings, views: Views) -> tuple[Job, Lease]
     """
     with translated("reading the job's state in Redis"):
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
-    _check_same(known, settings, views)
+    check_same(known, settings, views)
     fence = Fence(settings.keys.job, known["run_id"], int(known["writer_epoch"]))
     return _job(known, fence.token), Lease(client, fence, leads=False)
 
@@ -109,8 +109,8 @@ def _job(known: Mapping[str, str], run_id: str) -> Job:
     return Job(known["job_id"], run_id, known["snapshot_position"], marks)
 
 
-def _check_same(known: Mapping[str, str], settings: Settings, views: Views) -> None:
-    """What decides where a row's changes go must stay as it was."""
+def check_same(known: Mapping[str, str], settings: Settings, views: Views) -> None:
+    """What decides where a row's changes go must stay as it was; raises `ConfigError` when it did not."""
     now = _fixed(settings)
     for name, value in now.items():
         if known.get(name, value) != value:

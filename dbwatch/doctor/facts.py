@@ -26,11 +26,13 @@ class Member(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """A collection that the views name; `kind` is `collection`, `view`, …, or empty when it is not there."""
+    """A collection that the views name; `kind` is `collection`, `view`, …, or empty when it is not there. `images`: it
+    has pre- and post-images, None when its user may not see that.
+    """
 
     name: str
     kind: str
-    images: bool = False
+    images: bool | None = False
     rows: int = 0
 
 

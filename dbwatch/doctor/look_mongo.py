@@ -71,7 +71,15 @@ def _privileges(client: Client, database: str, collections: Iterable[str]) -> st
 
 
 def _collections(client: Client, database: str, wanted: list[str]) -> tuple[Collection, ...]:
-    there = {e["name"]: e for e in client[database].list_collections(authorizedCollections=True)}
+    try:
+        entries = list(client[database].list_collections())
+        sees_options = True
+    except OperationFailure as exc:
+        if exc.code != _UNAUTHORIZED:
+            raise
+        entries = list(client[database].list_collections(authorizedCollections=True, nameOnly=True))
+        sees_options = False
+    there = {str(entry["name"]): entry for entry in entries}
     found: list[Collection] = []
     for name in wanted:
         entry = there.get(name)
@@ -80,7 +88,7 @@ def _collections(client: Client, database: str, wanted: list[str]) -> tuple[Coll
             continue
         kind = str(entry.get("type", "collection"))
         options: Mapping[str, Any] = entry.get("options", {})
-        images = bool(options.get("changeStreamPreAndPostImages", {}).get("enabled"))
+        images = bool(options.get("changeStreamPreAndPostImages", {}).get("enabled")) if sees_options else None
         rows = int(client[database].command("count", name)["n"]) if kind == "collection" else 0
         found.append(Collection(name, kind, images, rows))
     return tuple(found)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connectors.lease import LEASE_S
 from dbwatch.doctor.facts import Facts, Unknown
 from dbwatch.doctor.verdicts import Verdict, size_text, span_text
 
 _SLOW_MS = 60_000
 _OLD_COMMIT_MS = 120_000
-_LEASE_MS = 15_000
 _FEW_PARTITIONS = 4
 
 
@@ -55,7 +55,7 @@ def _writer(facts: Facts) -> Iterator[Verdict]:
     if not job.writer or job.writer_seen_ms is None:
         return
     silent_ms = job.redis_ms - job.writer_seen_ms
-    if silent_ms > _LEASE_MS:
+    if silent_ms > LEASE_S * 1000:
         yield Verdict(
             "warn",
             "writer",

@@ -84,8 +84,10 @@ def _collections(mongo: MongoFacts) -> Iterator[Verdict]:
     right = [c for c in mongo.collections if c.kind == "collection"]
     if not wrong:
         yield Verdict("ok", "collections", f"{len(right)}, {sum(c.rows for c in right):,} rows")
-    without = [c.name for c in right if not c.images]
-    if without:
+    without = [c.name for c in right if c.images is False]
+    if any(c.images is None for c in right):
+        yield _unseen("images", "whether the collections have images", Unknown("", denied=True))
+    elif without:
         mend = tuple(
             f'db.runCommand({{collMod: "{name}", changeStreamPreAndPostImages: {{enabled: true}}}})' for name in without
         )

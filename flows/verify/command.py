@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import cast
 
 from redis import Redis
 
@@ -13,7 +14,7 @@ from connectors.mongo_client import connect as connect_mongo
 from connectors.redis_client import connect as connect_redis
 from connectors.redis_client import reached, translated
 from connectors.settings import Settings
-from flows.job import joined
+from flows.job import check_same
 from flows.verify.comparison import Options, compare
 from flows.verify.database import Tell
 from flows.verify.judging import Report
@@ -45,10 +46,10 @@ def chosen_views(views: Views, names: Sequence[str]) -> Views:
 def _check_feed(redis: Redis, settings: Settings, views: Views) -> None:
     """Whether there is a feed, made with these settings and views."""
     with translated("looking for the feed"):
-        known = redis.exists(settings.keys.job)
+        known = cast("dict[str, str]", redis.hgetall(settings.keys.job))
         streams = redis.exists(*settings.keys.changes)
-    if known:
-        joined(redis, settings, views)
+    if "job_id" in known:
+        check_same(known, settings, views)
     elif not streams:
         raise ConfigError(
             f"{settings.keys.changes[0]}: Redis has neither this stream nor {settings.keys.job}; expected a feed to "

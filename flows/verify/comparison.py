@@ -168,7 +168,8 @@ class _Comparison:
             for number, count in enumerate(self._ledger.counts(len(names)))
         }
         reader = self._reader()
-        return counts, [self._described(reader, suspect, kind) for suspect, kind in shown]
+        described = [self._described(reader, suspect, kind) for suspect, kind in shown]
+        return counts, self._with_letters(described) if described else []
 
     def _described(self, reader: MongoRows, suspect: Suspect, kind: Kind) -> Difference:
         plan = self._database.views[suspect.view]
@@ -176,6 +177,15 @@ class _Comparison:
         if kind == "stale":
             paths = self._paths(reader, suspect)
         return Difference(kind, plan.view.name, suspect.key, suspect.entry, paths)
+
+    def _with_letters(self, differences: list[Difference]) -> list[Difference]:
+        """With the dead letters of the same keys, which may explain them. A letter names a collection or a view."""
+        collections = {plan.view.name: plan.view.collection for plan in self._database.views}
+        names = {d: ((d.view, d.key), (collections[d.view], d.key)) for d in differences}
+        letters = self._feed.letters({name for pair in names.values() for name in pair})
+        return [
+            d._replace(letter=next((letters[name] for name in names[d] if name in letters), None)) for d in differences
+        ]
 
     def _paths(self, reader: MongoRows, suspect: Suspect) -> tuple[str, ...] | None:
         """In which leaves the last record differs from the row as it is now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, cast
 
 from redis import Redis
@@ -32,6 +32,7 @@ class Feed:
         """`views` are the numbers of the views that are compared."""
         self._client = client
         self._streams = keys.changes
+        self._letters = keys.deadletter
         self._views = views
         self._maxlen = maxlen
         self._positions = dict.fromkeys(self._streams, BEGINNING)
@@ -73,6 +74,20 @@ class Feed:
         with translated(f"reading {stream} at {entry}"):
             found = cast("_Entries", self._client.xrange(stream, entry, entry))
         return Record.from_fields(found[0][1]) if found else None
+
+    def letters(self, wanted: Container[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The id of the newest dead letter of each of these pairs of collection (or view) and key, if there is one."""
+        found: dict[tuple[str, str], str] = {}
+        after = BEGINNING
+        while True:
+            with translated(f"reading {self._letters}"):
+                entries = cast("_Entries", self._client.xrange(self._letters, f"({after}", count=_MOST))
+            for after, fields in entries:
+                of = fields.get("collection", ""), fields.get("key", "")
+                if of in wanted:
+                    found[of] = after
+            if len(entries) < _MOST:
+                return found
 
     def _read_on(self, stream: str, end: str) -> Iterator[_Entries]:
         count = _FEWEST

@@ -77,7 +77,7 @@ class Counts(NamedTuple):
 
 class Difference(NamedTuple):
     """One key. `entry` is the id of its last record, None when there is none; `paths` are the leaves in which a stale
-    row differs, None when they cannot be told any more.
+    row differs, None when they cannot be told any more. `letter` is the id of a dead letter of the same key.
     """
 
     kind: Kind
@@ -85,6 +85,7 @@ class Difference(NamedTuple):
     key: str
     entry: str | None = None
     paths: tuple[str, ...] | None = ()
+    letter: str | None = None
 
 
 class Report(NamedTuple):

@@ -129,6 +129,9 @@ def test_exactly_what_was_tampered_with_is_reported(scene: Scene, shards: int) -
     scene.db["comments"].delete_one({"_id": "kept 3"})
     scene.db["comments"].insert_one({"_id": "new", "text": "while the job was away"})
     scene.redis.xadd(streams(scene.settings)[0], {"schema": "1", "note": "not one of ours"})
+    letter = scene.redis.xadd(
+        f"{scene.settings['DBWATCH_PREFIX']}:deadletter", {"collection": "comments", "key": key[0]}
+    )
 
     outcome = scene.verify()
     assert outcome.status == 1
@@ -140,6 +143,7 @@ def test_exactly_what_was_tampered_with_is_reported(scene: Scene, shards: int) -
         ("comments", key_of("new"), "missing"),
     }
     assert [d["paths"] for d in outcome.report["differences"] if d["kind"] == "stale"] == [["text"]]
+    assert {d["key"]: d["letter"] for d in outcome.report["differences"] if d["letter"]} == {key[0]: letter}
     assert (outcome.report["drift"], outcome.report["strays"], outcome.report["job"]) == (5, 1, "stopped")
     assert SECRET not in json.dumps(outcome.report)
 
@@ -175,7 +179,8 @@ def test_rows_whose_records_were_trimmed_are_counted_apart(scene: Scene) -> None
 )
 def test_what_cannot_be_compared_is_one_line_and_status_2(scene: Scene, change: Settings, words: str) -> None:
     scene.workload.fill(10)
-    scene.redis.hset(f"{scene.settings['DBWATCH_PREFIX']}:job", "dbwatch_stream_shards", "1")
+    job = {"job_id": "a", "dbwatch_stream_shards": "1"}
+    scene.redis.hset(f"{scene.settings['DBWATCH_PREFIX']}:job", mapping={**job})
     scene.job.env.update(change)
     outcome = scene.verify()
     assert (outcome.status, outcome.err.count("\n")) == (2, 1), outcome.err

@@ -23,7 +23,7 @@ def test_each_difference_says_what_differs() -> None:
         Difference("missing", "movies", "b", "5-0"),
         Difference("stale", "movies", "c", "6-0", ("title", *"123456")),
         Difference("stale", "movies", "d", "7-0", None),
-        Difference("extra", "movies", "e", "8-0"),
+        Difference("extra", "movies", "e", "8-0", letter="9-0"),
     )
     counts = Counts(rows=2000, missing=2, stale=3, extra=1, trimmed=4)
     lines = list(text_lines(AGREED._replace(views={"movies": counts}, differences=found, job="stopped", feed_ms=2000)))
@@ -32,7 +32,7 @@ def test_each_difference_says_what_differs() -> None:
         "movies b missing: its last record is a delete",
         "movies c stale: title, 1, 2, 3, 4, 5 and 1 more (record 6-0)",
         "movies d stale: changed since (record 7-0)",
-        "movies e extra: no such row (record 8-0)",
+        "movies e extra: no such row (record 8-0); dead letter 9-0",
         "… and 1 more; --sample 6 names all",
         "movies: 2,000 rows",
         "  2 missing: in the database, not in the feed",
@@ -40,8 +40,8 @@ def test_each_difference_says_what_differs() -> None:
         "  1 extra: in the feed, not in the database",
         "  4 trimmed: may have been trimmed from the stream; not drift",
         (
-            "no job runs: the feed ends at 1970-01-01T00:00:02Z, 8 s ago; what changed since then is among the "
-            "differences until a job has written it"
+            "no job runs: the feed ends at 1970-01-01T00:00:02Z, 8 s before this; what changed since the last one is among "
+            "the differences until a job has written it"
         ),
         "drift: 6 of the keys differ, as of 1970-01-01T00:00:10Z (3 records, 0.5 s)",
     ]
@@ -52,7 +52,9 @@ def test_json_holds_everything() -> None:
     value = json.loads(json_line(report))
     assert set(value) == {*Report._fields, "drift"}
     assert value["views"]["movies"] == Counts(rows=1)._asdict()
-    assert value["differences"] == [{"kind": "stale", "view": "movies", "key": "c", "entry": "6-0", "paths": ["a.b"]}]
+    assert value["differences"] == [
+        {"kind": "stale", "view": "movies", "key": "c", "entry": "6-0", "paths": ["a.b"], "letter": None}
+    ]
 
 
 def test_an_age_is_told_in_its_largest_whole_unit() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -21,7 +23,7 @@ from connectors.redis_client import connect, reached
 from connectors.settings import Keys
 from connectors.stream_ids import Start
 from connectors.stream_reader import open_reader
-from tests.acceptance.processes import DBWATCH, Job
+from tests.acceptance.processes import DBWATCH, ROOT, Job
 from tests.conftest import REDIS_KINDS, StartMongod, StartRedis, wait_until
 from tests.docs.pages import blocks, first_cells, section, text_of
 from tests.docs.tls_relay import tls_relay
@@ -126,8 +128,32 @@ def test_the_job_runs_stops_and_resumes_with_the_least_privileges(
     assert job.stop() == 0, job.output()
     assert client.xlen(KEYS.changes[0]) == 6
     assert client.hlen(KEYS.health) == 1
+    verified = subprocess.run([*DBWATCH, "verify"], env=job.env, cwd=ROOT, capture_output=True, check=False)
+    assert verified.returncode == 0, (verified.stdout, verified.stderr)
     named = set(first_cells(section(text_of("records.md"), "`P:job`")))
     assert {name for name in cast("list[str]", client.hkeys(KEYS.job)) if ":" not in name} <= named
+
+
+@pytest.mark.parametrize("redis_kind", REDIS_KINDS)
+def test_the_doctor_sees_everything_with_the_grant_of_the_page(
+    mongo: tuple[str, MongoClient[dict[str, Any]]], redis_rules: tuple[Redis, Callable[[str], str]]
+) -> None:
+    mongo_uri, root = mongo
+    _, url_of = redis_rules
+    for name in ("movies", "users", "comments"):
+        root[DATABASE].create_collection(name, changeStreamPreAndPostImages={"enabled": True})
+    settings = {"MONGO_URI": mongo_uri, "MONGO_DB": DATABASE, "REDIS_URL": url_of("dbwatch-flow")}
+
+    def unseen() -> set[str]:
+        command = [*DBWATCH, "doctor", "--json", "-r", "nowhere"]
+        done = subprocess.run(command, env={**os.environ, **settings}, cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return {check["check"] for check in json.loads(done.stdout)["checks"] if check["level"] == "unknown"}
+
+    assert unseen() == {"members", "images", "snapshot window", "oplog", "users"}
+    (block,) = blocks(section(PAGE, "MongoDB: what the doctor sees"), "javascript")
+    root.admin.command(json.JSONDecoder().raw_decode(block.split("runCommand(")[1])[0])
+    wait_until(lambda: unseen() == {"users"})
 
 
 @pytest.mark.parametrize("redis_kind", REDIS_KINDS)

@@ -80,6 +80,7 @@ DENIED = Unknown("not authorized", denied=True)
         ("mongo", {"collections": (Collection("v", "view"),)}, "collections", "fail", "is a view"),
         ("mongo", {"collections": Unknown("away")}, "collections", "fail", "away"),
         ("mongo", {"collections": NO_IMAGES}, "images", "warn", "none on movies:"),
+        ("mongo", {"collections": (Collection("movies", "collection", images=None),)}, "images", "unknown", "may not"),
         ("mongo", {"collections": MANY_ROWS}, "snapshot window", "warn", "300 s; a first read takes about 28 minutes"),
         ("mongo", {"snapshot_window_s": DENIED}, "snapshot window", "unknown", "may not see"),
         ("mongo", {"oplog": DENIED}, "oplog", "unknown", "may not see"),
