@@ -10,6 +10,7 @@ import orjson
 from redis import Redis
 
 from connectors.errors import ConfigError
+from connectors.lease import LEASE_S, Writer
 from connectors.mongo_events import position_ms
 from connectors.redis_client import translated
 from connectors.rows import iso_of_ms
@@ -57,7 +58,9 @@ def standing_of(health: Mapping[str, str]) -> Standing:
 
 
 class JobWatch:
-    """Tells whether a job runs, and waits for it. A job that is alive speaks every second; clocks are not compared."""
+    """Tells whether a job runs, and waits for it. A job that is alive speaks every second; our clock and its clock are
+    not compared.
+    """
 
     def __init__(self, client: Redis, keys: Keys) -> None:
         self._client = client
@@ -69,11 +72,20 @@ class JobWatch:
         with translated(f"reading {self._keys.health}"):
             return standing_of(cast("dict[str, str]", self._client.hgetall(self._keys.health)))
 
+    def _is_held(self) -> bool:
+        """Whether somebody holds the writer's lock, and was heard of lately, by Redis's clock: a job that has just
+        begun has not spoken yet.
+        """
+        with translated(f"reading {self._keys.job}"):
+            writer = Writer.from_fields(cast("dict[str, str]", self._client.hgetall(self._keys.job)))
+            seconds, _ = self._client.time()
+        return writer is not None and seconds - writer.seen_ms / 1000 < LEASE_S
+
     def is_running(self) -> bool:
         """Whether a process has spoken since this watch began; waits for it a few seconds at most."""
         while True:
             now = self.standing()
-            if now.has_ended:
+            if now.has_ended and not self._is_held():
                 return False
             if now.spoke != self._first.spoke:
                 return True
@@ -92,7 +104,7 @@ class JobWatch:
             now = self.standing()
             if now.spoke != heard.spoke:
                 heard, heard_s = now, time.monotonic()
-            if now.has_ended or time.monotonic() > heard_s + _SILENT_S:
+            if time.monotonic() > heard_s + _SILENT_S or (now.has_ended and not self._is_held()):
                 return False
             if now.states <= {"tail", "stopped"} and now.position >= position:
                 return True

@@ -40,8 +40,8 @@ def test_each_difference_says_what_differs() -> None:
         "  1 extra: in the feed, not in the database",
         "  4 trimmed: may have been trimmed from the stream; not drift",
         (
-            "no job runs: the feed ends at 1970-01-01T00:00:02Z, 8 s before this; what changed since the last one is among "
-            "the differences until a job has written it"
+            "no job runs: the feed ends at 1970-01-01T00:00:02Z, 8 s before this; what changed since the last one is "
+            "among the differences until a job has written it"
         ),
         "drift: 6 of the keys differ, as of 1970-01-01T00:00:10Z (3 records, 0.5 s)",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -40,6 +41,17 @@ def test_a_killed_job_is_not_waited_for(redis_url: str, prefix: str) -> None:
         watch = JobWatch(client, Keys(prefix))
         assert not watch.is_running()
         assert not watch.wait_for("0000000200000001", timeout_s=60)
+
+
+def test_a_job_that_has_just_begun_is_waited_for(redis_url: str, prefix: str) -> None:
+    with connect(redis_url) as client:
+        now_ms = client.time()[0] * 1000  # pyright: ignore[reportIndexIssue]
+        client.hset(Keys(prefix).job, mapping={"writer": "w", "writer_epoch": 1, "writer_seen_ms": now_ms})
+        watch = JobWatch(client, Keys(prefix))
+        speaker = threading.Timer(0.5, client.hset, (Keys(prefix).health, "0", figures("snapshot", "")))
+        speaker.start()
+        assert watch.is_running()
+        speaker.join()
 
 
 def test_a_job_that_follows_is_waited_for_and_one_that_does_not_is_named(redis_url: str, prefix: str) -> None:
