@@ -14,7 +14,7 @@ import pytest
 import yaml
 from panel.command.serve import Serve
 
-from connectors.settings import DEFAULTS, Settings
+from connectors.settings import DEFAULTS, Listen, Settings
 from dbwatch.cli import cli
 from tests.docs.pages import DOCS, ROOT
 
@@ -135,6 +135,12 @@ def test_the_recovery_folder_is_on_a_volume_that_the_images_user_owns() -> None:
     assert any(folder.startswith(f"{mount}/") for mount in mounts)
     assert "install -d -o dbwatch -g dbwatch /data" in DOCKERFILE
     assert instructions("USER") == ["dbwatch"]
+
+
+def test_a_health_check_asks_a_page_that_is_there() -> None:
+    pages = {"flow": (Settings().metrics, "/readyz"), "dashboard": (Listen("127.0.0.1", 5006), "/healthz")}
+    for name, (address, path) in pages.items():
+        assert f"'http://{address}{path}'" in SERVICES[name]["healthcheck"]["test"][-1]
 
 
 def test_redis_keeps_what_it_is_given() -> None:
