@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariableType]
 
 from connectors.errors import ConfigError, Fenced
+from connectors.process_ids import this_process
 
 PARTITIONS = 16
 """Of a store that we make: resuming loads each partition in quadratic time, so there should be many. Fixed at creation.
@@ -84,21 +85,23 @@ def open_store(folder: Path, *, flow_id: str) -> Store:
 
 
 def label_store(folder: Path, *, job_id: str, run_id: str) -> None:
-    """Write down which job the store belongs to, and which run of it uses it now."""
+    """Write down which job the store belongs to, and which run of it, in this process, uses it now."""
     whole = folder / f".{_LABEL}.{uuid.uuid4().hex}"
-    whole.write_text(json.dumps({"format": _FORMAT, "job": job_id, "run": run_id}) + "\n", encoding="utf-8")
+    label = {"format": _FORMAT, "job": job_id, "run": run_id, "process": str(this_process())}
+    whole.write_text(json.dumps(label) + "\n", encoding="utf-8")
     whole.replace(folder / _LABEL)
 
 
 def check_used_by(folder: Path, *, run_id: str) -> None:
     """Raise `Fenced` when another run has taken over the store. A label that cannot be read says nothing."""
     try:
-        run = str(json.loads((folder / _LABEL).read_text(encoding="utf-8"))["run"])
-    except (OSError, ValueError, KeyError, TypeError):
+        label = json.loads((folder / _LABEL).read_text(encoding="utf-8"))
+        run, process = str(label["run"]), str(label.get("process", "an unknown process"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
     if run != run_id:
         raise Fenced(
-            f"recovery folder {folder}: another run of the job has taken it over, while this one was held up or cut "
+            f"recovery folder {folder}: another job has taken over, {process}, while this one was held up or cut "
             "off; this one leaves it as it is. Nothing is lost, and nothing is to be done"
         )
 

@@ -99,7 +99,7 @@ def test_a_job_that_was_paused_and_replaced_writes_nothing_when_it_wakes(
         for _ in range(30):
             workload.step()
         assert first.wait() == 2
-        assert "another job has taken over" in last_line(first) or "has taken it over" in last_line(first)
+        assert f"another job has taken over, process {second.pid} on " in last_line(first)
         expect_no_differences(mongo, settings, workload, snapshot, second)
         second.kill()
         second.start()  # from the recovery folder, in which the first left nothing
@@ -107,6 +107,25 @@ def test_a_job_that_was_paused_and_replaced_writes_nothing_when_it_wakes(
             workload.step()
         expect_no_differences(mongo, settings, workload, snapshot, second)
         assert second.stop() == 0
+
+
+def test_a_job_that_was_paused_for_a_moment_goes_on_and_who_waited_is_refused_or_stopped(
+    first: Job, settings: Settings, tmp_path: Path
+) -> None:
+    folder = make(tmp_path / "second")
+    first.send(signal.SIGSTOP)
+    with Job(folder, settings, engine_without_making(first.folder / "recovery")) as second:
+        for end in ("stopped", "refused"):
+            before = second.output().count('"event": "writer.waiting"')
+            second.start()
+            wait_until(lambda before=before: second.output().count('"event": "writer.waiting"') > before, 20)
+            if end == "stopped":
+                assert second.stop() == 0
+            first.send(signal.SIGCONT if end == "refused" else signal.SIGSTOP)
+        assert second.wait() == 2
+        assert "another job writes here already" in last_line(second)
+    assert first.running
+    assert first.stop() == 0
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -137,5 +138,5 @@ def test_a_store_that_another_run_has_taken_over_is_left_alone(tmp_path: Path) -
     label_store(tmp_path, job_id="one", run_id="1")
     check_used_by(tmp_path, run_id="1")
     label_store(tmp_path, job_id="one", run_id="2")
-    with pytest.raises(Fenced, match="another run of the job has taken it over"):
+    with pytest.raises(Fenced, match=rf"another job has taken over, process {os.getpid()} on "):
         check_used_by(tmp_path, run_id="1")
