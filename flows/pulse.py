@@ -170,6 +170,8 @@ class Pulse:
         self._end_job(error)
 
     def _end_job(self, error: DBWatchError) -> None:
+        if self._ending.abandoned:
+            return  # whoever does that already waits for this thread
         with suppress(DBWatchError):  # raised where there is no process of our own to end
             self._ending.abandon(error)
 
