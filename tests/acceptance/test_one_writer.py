@@ -10,9 +10,11 @@ import signal
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pymongo import MongoClient
+from redis import Redis
 
 from tests.acceptance.oracle import Document, read_feed
 from tests.acceptance.processes import DBWATCH, Job
@@ -107,6 +109,19 @@ def test_a_job_that_was_paused_and_replaced_writes_nothing_when_it_wakes(
             workload.step()
         expect_no_differences(mongo, settings, workload, snapshot, second)
         assert second.stop() == 0
+
+
+def test_every_write_to_the_feed_carries_the_token_of_the_lock(
+    first: Job, settings: Settings, workload: Workload
+) -> None:
+    with Redis.from_url(settings["REDIS_URL"], decode_responses=True) as client, client.monitor() as monitor:
+        token = client.hget(f"{settings['DBWATCH_PREFIX']}:job", "writer")
+        for _ in range(30):
+            workload.step()
+        commands = (str(cast("dict[str, Any]", seen)["command"]) for seen in monitor.listen())
+        feed = f" {streams(settings)[0]} "
+        write = next(command for command in commands if command.startswith("EVALSHA") and feed in command)
+        assert f" {token} " in write
 
 
 def test_a_job_that_was_paused_for_a_moment_goes_on_and_who_waited_is_refused_or_stopped(
