@@ -5,13 +5,16 @@ It knows the contract of a record and nothing else of the project.
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 
 from tests.acceptance.oracle import MOVIE_FIELDS, SECRET, Document, Entry, RowKey, forward, key_of
@@ -251,7 +254,15 @@ def _shown(version: Version) -> Document | None:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, ObjectId) else value
+    match value:
+        case ObjectId() | Decimal128():
+            return str(value)
+        case bytes():
+            return base64.b64encode(value).decode()
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def _stamp(row: Document | None) -> Any:

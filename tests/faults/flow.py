@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Flow:
     """Starts the job with one recovery folder, in any shape. A context manager that leaves nothing running."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], shape: Shape, *, views: str, options: Sequence[str] = ()
+        self, folder: Path, settings: Mapping[str, str], shape: Shape, *, views: str, interval_s: int = 1
     ) -> None:
         self.folder = folder
         self.recovery = folder / "recovery"
@@ -29,7 +29,7 @@ class Flow:
         self.shape = shape
         self.starts = 0
         self._views = views
-        self._options = tuple(options)
+        self._interval_s = interval_s
         self._jobs: list[Job] = []
 
     def __enter__(self) -> Flow:
@@ -104,7 +104,7 @@ class Flow:
         folder = self.folder / f"process-{number}"
         folder.mkdir(exist_ok=True)
         (folder / "dbwatch.toml").write_text(self._views, encoding="utf-8")
-        command = [*DBWATCH, "run", "-r", str(self.recovery), "-s", "1", "-b", "0", *self._options]
+        command = [*DBWATCH, "run", "-r", str(self.recovery), "-s", str(self._interval_s), "-b", "0"]
         command += ["-w", str(self.shape.workers)] if self.shape.workers > 1 else []
         command += ["-i", str(number), "-a", ";".join(addresses)] if addresses else []
         return Job(folder, self.settings, command)

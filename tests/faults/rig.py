@@ -68,7 +68,12 @@ class Rig:
         self.workload = Workload(writer, history, self.truth, pause_s=setup.pause_s)
         self.streams = [f"{self.prefix}:{name}" for name in setup.streams]
         self.follower = Follower(self.redis.uri, self.streams)
-        self.flow = stack.enter_context(Flow(folder, self._settings(), setup.shape, views=setup.views))
+        self.flow = stack.enter_context(self.make_flow(folder))
+
+    def make_flow(self, folder: Path) -> Flow:
+        """The job with this folder for its log and recovery; the round's own, or another one beside it."""
+        setup = self.setup
+        return Flow(folder, self._settings(), setup.shape, views=setup.views, interval_s=setup.interval_s)
 
     def _settings(self) -> dict[str, str]:
         return {

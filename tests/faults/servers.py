@@ -148,12 +148,14 @@ class ThreeMembers(MongoPlace):
     def uri(self) -> str:
         return self.flow_uri
 
-    def primary(self) -> Mongod:
-        """The member that takes writes; waits until there is one."""
+    def primary(self, *, other_than: Mongod | None = None) -> Mongod:
+        """The member that takes writes; waits until there is one, or another one."""
         deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline:
             for member in self.members:
-                if member.is_running() and self._says(member).get("isWritablePrimary"):
+                if member is other_than or not member.is_running():
+                    continue
+                if self._says(member).get("isWritablePrimary"):
                     return member
             time.sleep(0.05)
         raise TimeoutError("no member of the replica set became primary")

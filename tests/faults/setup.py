@@ -38,6 +38,7 @@ class Setup:
     mongo_args: list[str] = field(default_factory=list[str])
     environment: dict[str, str] = field(default_factory=dict[str, str])
     expected: list[str] = field(default_factory=list[str])
+    interval_s: int = 1
     redis_loses: bool = False
     history_lost: bool = False
 
