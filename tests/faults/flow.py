@@ -110,6 +110,15 @@ class Flow:
         return Job(folder, self.settings, command)
 
 
+def written(folder: Path) -> list[tuple[str, int, int]] | None:
+    """What changes when the engine writes; None while files come and go."""
+    try:
+        found = [(file.name, file.stat()) for file in folder.glob("part-*")]
+    except OSError:
+        return None
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
+
+
 def _is_event(line: str) -> bool:
     try:
         return "event" in json.loads(line)

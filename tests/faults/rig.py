@@ -69,6 +69,7 @@ class Rig:
         self.streams = [f"{self.prefix}:{name}" for name in setup.streams]
         self.follower = Follower(self.redis.uri, self.streams)
         self.flow = stack.enter_context(self.make_flow(folder))
+        self.flows = [self.flow]
 
     def make_flow(self, folder: Path) -> Flow:
         """The job with this folder for its log and recovery; the round's own, or another one beside it."""
@@ -114,7 +115,8 @@ class Rig:
 
     def files(self) -> list[Path]:
         """Where the job writes on this machine: its logs and its recovery folder."""
-        return [*self.flow.log_paths(), *self.flow.recovery.glob("*")]
+        logs = [path for flow in self.flows for path in flow.log_paths()]
+        return [*logs, *self.flow.recovery.glob("*")]
 
     # --- waiting, with an eye on the job ----------------------------------------------------------------------------
 
@@ -169,6 +171,16 @@ class Rig:
                 time.sleep(_POLL_S)
         finally:
             self.redis_proxy.set(None)
+
+    def take_over(self) -> None:
+        """Start another job in the place of ours, with the same recovery folder; from now on it is the round's."""
+        folder = self.folder / f"taken-over-{self.flow.starts}"
+        folder.mkdir()
+        flow = self._stack.enter_context(self.make_flow(folder))
+        flow.recovery = self.flow.recovery
+        self.flows.append(flow)
+        self.flow = flow
+        self.restart()
 
     def restart(self) -> None:
         self.flow.start()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import time
-from pathlib import Path
 
 from tests.faults.fault import Fault
+from tests.faults.flow import written
 from tests.faults.rig import Rig, RoundFailed
 from tests.faults.setup import Setup, Shape
 from tests.faults.traps import LoseReply, OnBatch
+
+_TAKEN_OVER = re.compile("another (job has taken over|run of the job has taken it over)")
 
 
 class Kill(Fault):
@@ -70,8 +73,8 @@ class KillAtCommit(Fault):
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         rig.wait(lambda: rig.flow.begun, what="the job's beginning")
         for _ in range(rnd.randint(1, 2)):
-            before = _written(rig.flow.recovery)
-            rig.within(lambda before=before: _written(rig.flow.recovery) != before, 5.0)
+            before = written(rig.flow.recovery)
+            rig.within(lambda before=before: written(rig.flow.recovery) != before, 5.0)
             time.sleep(rnd.choice((0, 0, 0.001, 0.003, 0.01)))
             rig.flow.kill()
             rig.restart()
@@ -136,19 +139,55 @@ class Pause(Fault):
         rig.flow.send(signal.SIGCONT)
 
 
+class SecondJob(Fault):
+    """A second job is started by mistake on the same prefix, with a folder of its own or the same; it is refused."""
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        rig.until_begun()
+        rig.wait(lambda: rig.flow.running and rig.flow.begun, what="the job's beginning")
+        folder = rig.folder / f"second-{rig.flow.starts}-{rnd.randrange(1000)}"
+        folder.mkdir()
+        with rig.make_flow(folder) as second:
+            if rnd.random() < 0.5:
+                second.recovery = rig.flow.recovery
+            second.start(Shape())
+            statuses = second.statuses()
+            said = second.last_words()
+        if statuses != [2] or not any("another job writes here already" in line for line in said):
+            raise RoundFailed(f"a second job was not refused: it ended with {statuses}: {said}")
+
+
+class Replaced(Fault):
+    """The job is paused, another one takes its place, and the first wakes: it must write nothing and say so."""
+
+    alone = True
+
+    def prepare(self, setup: Setup) -> None:
+        setup.pause_s = 0.02
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        rig.until_begun()
+        rig.wait(lambda: rig.flow.running and rig.flow.begun, what="the job's beginning")
+        time.sleep(rnd.random())
+        paused = rig.flow
+        paused.send(signal.SIGSTOP)
+        time.sleep(0.3)
+        rig.take_over()
+        seen = rig.follower.count
+        rig.wait(lambda: rig.flow.begun, 30, what="the second job's beginning")
+        time.sleep(rnd.uniform(0, 2))
+        paused.send(signal.SIGCONT)
+        statuses = paused.statuses()
+        said = paused.last_words()
+        if statuses != [2] * len(statuses) or not any(_TAKEN_OVER.search(line) for line in said):
+            raise RoundFailed(f"a replaced job did not end as it should: {statuses}: {said}")
+        rig.wait(lambda: rig.follower.count > seen or not rig.workload.running, 30, what="a record of the second job")
+
+
 def _kill_at_batch(rig: Rig, trap: LoseReply | OnBatch) -> None:
     rig.spring(trap)
     rig.flow.kill()
     rig.restart()
-
-
-def _written(folder: Path) -> list[tuple[str, int, int]] | None:
-    """What changes when the engine writes; None while files come and go."""
-    try:
-        found = [(file.name, file.stat()) for file in folder.glob("part-*")]
-    except OSError:
-        return None
-    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]
 
 
 FAULTS = (
@@ -163,4 +202,6 @@ FAULTS = (
     OtherWorkers,
     OtherProcesses,
     Pause,
+    SecondJob,
+    Replaced,
 )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 
+from redis.exceptions import BusyLoadingError, RedisError
+
 from tests.faults.fault import Fault
-from tests.faults.rig import Rig
+from tests.faults.flow import written
+from tests.faults.rig import Rig, RoundFailed
 from tests.faults.setup import Setup
 from tests.faults.traps import CutInBatch, LoseReply
 
@@ -140,6 +144,94 @@ class TinyStream(RedisFault):
             rig.restart()
 
 
+class RedisLoading(RedisFault):
+    """Redis is killed and started with so much data that it answers LOADING for a while."""
+
+    def prepare(self, setup: Setup) -> None:
+        super().prepare(setup)
+        setup.expected.append("LOADING|loading the dataset")
+        setup.redis_args += ["--appendonly", "no", "--key-load-delay", "1000"]
+        setup.redis_args += ["--loading-process-events-interval-bytes", "1024"]
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        with rig.redis_client() as client:
+            with client.pipeline(transaction=False) as pipe:
+                for i in range(rnd.randint(500, 2000)):
+                    pipe.set(f"ballast:{i}", "x" * 100)
+                pipe.execute()
+            client.client_pause(10_000, all=False)  # nobody writes any more
+            client.save()
+        heard = _Listener(rig)
+        rig.redis.kill()
+        with heard:
+            rig.redis.start()
+        if not heard.loading:
+            raise RoundFailed("Redis did not say LOADING to anybody")
+        with rig.redis_client() as client:
+            client.delete(*(f"ballast:{i}" for i in range(2000)))
+
+
+class RedisLosesItsLast(RedisFault):
+    """Redis crashes and comes back without its newest entries, which were written after the job's last checkpoint."""
+
+    alone = True
+
+    def prepare(self, setup: Setup) -> None:
+        super().prepare(setup)
+        setup.expected.append("Redis lost entries|Redis lost data")
+        setup.redis_args += ["--appendonly", "no"]
+        setup.redis_loses = True
+        setup.interval_s = 4
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        rig.until_begun()
+        before = written(rig.flow.recovery)
+        if not rig.within(lambda: written(rig.flow.recovery) != before, 15):
+            raise RoundFailed("no checkpoint came")
+        time.sleep(0.5)  # until it is whole; the next is 3 s away
+        with rig.redis_client() as client:
+            client.save()
+        seen = rig.follower.count
+        while rig.follower.count == seen:
+            if not rig.workload.running:
+                rig.workload.step()
+            time.sleep(0.01)
+        time.sleep(rnd.uniform(0, 0.5))
+        rig.redis.kill()
+        rig.redis.start()
+        if sum(map(len, rig.follower.stands().values())) >= rig.follower.count:
+            raise RoundFailed("Redis lost nothing")
+
+
+class _Listener:
+    """Asks Redis again and again, in a thread, whether it is loading."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.loading = False
+
+    def __enter__(self) -> _Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with self._rig.redis_client(timeout_s=0.5) as client:
+                    client.ping()
+            except BusyLoadingError:
+                self.loading = True
+            except RedisError:
+                pass
+            self._stop.wait(0.02)
+
+
 FAULTS = (
     RedisRestarts,
     RedisPaused,
@@ -150,4 +242,6 @@ FAULTS = (
     RedisCutInBatch,
     RedisReplyLost,
     TinyStream,
+    RedisLoading,
+    RedisLosesItsLast,
 )
