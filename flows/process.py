@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,9 @@ from connectors.errors import DBWatchError
 from flows.pulse import Pulse
 
 log = structlog.get_logger()
+
+_SQLITE = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)')
+"""How the engine tells that SQLite failed, under its recovery store."""
 
 _POLL_S = 0.2
 
@@ -39,6 +43,14 @@ def end_on_signals(ending: Ending) -> None:
         os._exit(128 + signal.sigwait(signals))
 
     threading.Thread(target=wait, name="dbwatch signals", daemon=True).start()
+
+
+def without_backtraces() -> None:
+    """Let a panic of the engine write no backtrace of its own code, which helps nobody who runs a job; two lines of it
+    remain. Whoever asked for one with RUST_BACKTRACE=full gets it.
+    """
+    if os.environ.get("RUST_BACKTRACE") != "full":
+        os.environ["RUST_BACKTRACE"] = "0"
 
 
 def collect_seldom() -> None:
@@ -120,4 +132,9 @@ def _failed(exc: BaseException) -> DBWatchError:
     """The error of an engine that panicked: what was raised first, for the engine wraps it several times."""
     while exc.__cause__ is not None:
         exc = exc.__cause__
+    if found := _SQLITE.search(str(exc)):
+        return DBWatchError(
+            f"the recovery folder cannot be written: {found.group(1)}; if its disk is full, make room: nothing is lost, and "
+            "the job goes on from its last snapshot when it is started again"
+        )
     return DBWatchError(f"the dataflow failed: {type(exc).__name__}: {exc}")

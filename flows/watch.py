@@ -45,7 +45,7 @@ from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.oplog_watch import OplogWatch
 from flows.policies import Policies, parse_policies
-from flows.process import collect_seldom, end_on_signals, finish_at_exit, leave_unless, report
+from flows.process import collect_seldom, end_on_signals, finish_at_exit, leave_unless, report, without_backtraces
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
 from flows.recovery import check_used_by, open_store
@@ -80,6 +80,7 @@ def flow() -> Dataflow:
     status.
     """
     logs.configure()
+    without_backtraces()
     ending = Ending()
     end_on_signals(ending)
     try:

@@ -71,7 +71,7 @@ def command(
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
     from flows.launch import Launch
-    from flows.process import end_on_signals, engine_failed, leave
+    from flows.process import end_on_signals, engine_failed, leave, without_backtraces
     from flows.recovery import await_store, make_store
     from flows.watch import FLOW_ID, prepare
 
@@ -83,6 +83,7 @@ def command(
         make_store(launch.recovery)
     elif launch.recovery is not None:
         await_store(launch.recovery, flow_id=FLOW_ID, timeout_s=_STORE_TIMEOUT_S)
+    without_backtraces()
     ending = Ending()
     end_on_signals(ending)
     run = prepare(settings, launch, ending)

@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dbwatch.server import HOST
+from tests.clock import Clock
 from tests.faults.flow import Flow
 from tests.faults.follower import Follower
 from tests.faults.history import History
@@ -68,6 +69,7 @@ class Rig:
         self.workload = Workload(writer, history, self.truth, pause_s=setup.pause_s)
         self.streams = [f"{self.prefix}:{name}" for name in setup.streams]
         self.follower = Follower(self.redis.uri, self.streams)
+        self.clock = Clock(folder / "clock") if setup.clock else None
         self.flow = stack.enter_context(self.make_flow(folder))
         self.flows = [self.flow]
 
@@ -85,6 +87,7 @@ class Rig:
             "DBWATCH_MONGO_PARTITIONS": str(self.setup.partitions),
             "DBWATCH_STREAM_SHARDS": str(self.setup.shards),
             "DBWATCH_STREAM_MAXLEN": str(self.setup.maxlen),
+            **(self.clock.env if self.clock else {}),
             **self.setup.environment,
         }
 

@@ -134,7 +134,8 @@ class _Run:
         self.violations += [d for d in outcome.differences if d not in self.violations]
         self.counted += outcome.counted
         self.violations += _secrets(rig)
-        if "Traceback" in rig.flow.log() or "panicked" in rig.flow.log():
+        log = "".join(flow.log() for flow in rig.flows)
+        if "Traceback" in log or "stack backtrace" in log or ("panicked" in log and not rig.setup.may_panic):
             self.violations.append("a traceback stands in the job's log")
 
     def _compared(self, rig: Rig) -> Outcome:

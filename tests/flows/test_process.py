@@ -8,7 +8,7 @@ from connectors.ending import Ending
 from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, Stopped, StreamLost, TransientError
 from connectors.settings import Keys
 from flows.health import Health
-from flows.process import finish, report
+from flows.process import engine_failed, finish, report
 from flows.pulse import Pulse
 from flows.rates import Meter
 
@@ -55,3 +55,12 @@ def test_a_job_that_failed_says_why_and_with_which_status(pulse: Pulse, capsys: 
     ending.fail(StreamLost("entries are gone"))
     assert finish(ending, pulse) == 2
     assert "dbwatch: error: entries are gone" in capsys.readouterr().err
+
+
+def test_a_recovery_store_that_cannot_be_written_is_told_as_that(pulse: Pulse) -> None:
+    ending = Ending()
+    said = 'called `Result::unwrap()` on an `Err` value: SqliteFailure(Error { code: DiskFull }, Some("disk is full"))'
+    assert engine_failed(ending, pulse, RuntimeError(f"(src/run.rs:167:13) {said}"))
+    assert str(ending.error).startswith(
+        "the recovery folder cannot be written: disk is full; if its disk is full, make"
+    )

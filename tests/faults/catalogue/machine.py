@@ -9,11 +9,13 @@ import shutil
 import time
 from pathlib import Path
 
-from tests.faults.fault import Fault
+from tests.clock import NoClock, library
+from tests.faults.fault import Fault, NotHereError
 from tests.faults.flow import written
 from tests.faults.rig import Rig, RoundFailed
+from tests.faults.setup import Setup
 
-_ONE_LINE = re.compile(r"dbwatch: error: .*")
+_ONE_LINE = re.compile("dbwatch: error: the recovery folder cannot be written")
 
 
 class DiskFull(Fault):
@@ -21,6 +23,9 @@ class DiskFull(Fault):
 
     group = "machine"
     alone = True
+
+    def prepare(self, setup: Setup) -> None:
+        setup.may_panic = True  # two lines of the engine's own come before ours
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         rig.until_begun()
@@ -64,4 +69,32 @@ class RecoveryTruncated(Fault):
         part.write_bytes(data[: rnd.choice((0, 1, 100, len(data) // 2, len(data) - 1, len(data) - 4096))])
 
 
-FAULTS = (DiskFull, RecoveryTruncated)
+class ClockSet(Fault):
+    """The job's clock is set back and forth by seconds and by hours; set back, it ends with one line."""
+
+    group = "machine"
+
+    def prepare(self, setup: Setup) -> None:
+        setup.clock = True
+        setup.expected.append("the clock of this machine was set back")
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        try:
+            library()
+        except NoClock as exc:
+            raise NotHereError(str(exc)) from exc
+        assert rig.clock is not None
+        rig.wait(lambda: rig.flow.begun, what="the job's beginning")
+        for _ in range(rnd.randint(2, 4)):
+            rig.clock.set(rnd.choice((-86_400, -3600, -30, -0.5, 0, 0.5, 30, 3600, 86_400)))
+            deadline = time.monotonic() + rnd.uniform(0.2, 1.5)
+            while time.monotonic() < deadline:
+                rig.keep_running()
+                time.sleep(0.02)
+
+    def heal(self, rig: Rig) -> None:
+        if rig.clock is not None:
+            rig.clock.set(0)
+
+
+FAULTS = (DiskFull, RecoveryTruncated, ClockSet)
