@@ -134,7 +134,7 @@ def _failed(exc: BaseException) -> DBWatchError:
         exc = exc.__cause__
     if found := _SQLITE.search(str(exc)):
         return DBWatchError(
-            f"the recovery folder cannot be written: {found.group(1)}; if its disk is full, make room: nothing is lost, and "
-            "the job goes on from its last snapshot when it is started again"
+            f"the recovery folder cannot be written: {found.group(1)}; if its disk is full, make room: nothing is "
+            "lost, and the job goes on from its last snapshot when it is started again"
         )
     return DBWatchError(f"the dataflow failed: {type(exc).__name__}: {exc}")
