@@ -20,6 +20,14 @@ from tests.acceptance.workload import Workload
 from tests.conftest import Document
 
 
+def never(_view: int, _key: str) -> bool:
+    return False
+
+
+def quietly(_doing: str, _done: int, _total: int) -> None:
+    """Progress that nobody wants to know of."""
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_row_is_joined_as_a_batch_join_joins_it(
     mongo: MongoClient[Document], mongo_uri: str, mongo_db: str, seed: int
@@ -30,12 +38,12 @@ def test_every_row_is_joined_as_a_batch_join_joins_it(
     numbers = {plan.view.name: plan.number for plan in database.views}
     with connect(mongo_uri) as client, open_ledger() as ledger:
         reader = MongoRows(client, mongo_db, read_position(client, mongo_db, ["comments"]))
-        database.read(reader, ledger, lambda *_: None)
+        database.read(reader, ledger, quietly)
         ledger.put_feed(
             Said(numbers[view], key, digest_of(json.dumps(row)), "1-0", later=False)
             for (view, key), row in expected.items()
         )
-        assert not ledger.suspect(lambda *_: False, limit=10)
+        assert not ledger.suspect(never, limit=10)
         assert ledger.suspected == 0
         assert sum(counts.rows for counts in ledger.counts(3)) == len(expected)
         for plan in database.views:
