@@ -64,6 +64,14 @@ class News(NamedTuple):
     error: PeerEnded | None = None
 
 
+def at_work(fields: Mapping[str, str], gone: Callable[[ProcessId], bool]) -> list[ProcessId]:
+    """The processes of the run that holds the writer's lock, by the fields of `P:job`, that have not ended yet."""
+    token = fields.get("writer", "")
+    prefix = f"process:{token}:"
+    reports = [Report.from_json(text) for name, text in fields.items() if token and name.startswith(prefix)]
+    return [report.process for report in reports if not report.done and not gone(report.process)]
+
+
 class Peers:
     """What one process has heard of the others of its run. Not thread-safe."""
 

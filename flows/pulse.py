@@ -163,11 +163,14 @@ class Pulse:
         return isinstance(error, Fenced) and error.released and self._peers is not None and self._ending.requested
 
     def _begin_anew(self, error: ClockSetBack) -> None:
-        """End as in a crash, for the engine cannot end in order now, but let the next run have the lock at once."""
-        self._ending.fail(error)
+        """End as in a crash, for the engine cannot end in order now, but let the next run have the lock at once, if
+        there are no other processes at work.
+        """
+        self._ending.fail(error, at_once=True)
         with suppress(DBWatchError):
             self._tell(0.0, stopping=True, was_away=True)
-        self._end_job(error)
+        with suppress(DBWatchError):
+            self._ending.abandon(error)
 
     def _end_job(self, error: DBWatchError) -> None:
         if self._ending.abandoned:

@@ -36,6 +36,7 @@ from connectors.settings import Settings
 from connectors.writer import Lease, acquire
 from flows.denormalize import denormalize
 from flows.endpoint import Pages, serve, show_beside_the_engines
+from flows.former import await_former
 from flows.gate import RedisGate
 from flows.gauges import JoinGauges
 from flows.health import Health
@@ -151,6 +152,8 @@ class _Edges(NamedTuple):
 
     def begun(self, position: Callable[[], str]) -> tuple[Job, Lease]:
         """The job, begun under the writer's lock, which the pulse renews from then on."""
+        if self.launch.is_cluster:
+            await_former(self.client, self.settings.keys.job, self.ending)
         lease = acquire(self.client, self.settings.keys.job, ending=self.ending)
         self.pulse.start(lease, is_cluster=self.launch.is_cluster)
         recovery = self.launch.recovery  # looked at once nobody else writes to it

@@ -7,7 +7,7 @@ import pytest
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, HistoryLost, PeerEnded
 from connectors.process_ids import ProcessId
-from flows.peers import SILENT_S, News, Peers, Report
+from flows.peers import SILENT_S, News, Peers, Report, at_work
 
 HERE = ProcessId("host-a", 1, "boot-a", "1")
 NEIGHBOUR = ProcessId("host-a", 2, "boot-a", "2")
@@ -106,6 +106,18 @@ def test_reports_of_oneself_and_of_another_run_do_not_count() -> None:
     us = peers()
     assert us.field == "process:run:0"
     assert us.hear({us.field: failed, "process:earlier:1": failed, "job_id": "j"}, 0) == News("")
+
+
+def test_processes_of_the_run_that_writes_are_at_work_until_they_are_done_or_gone() -> None:
+    fields = {
+        "writer": "run",
+        "process:run:0": report(ending(), process=HERE),
+        FIELD: report(ending()),
+        "process:run:2": report(ending(), done=True, process=ELSEWHERE),
+        "process:earlier:1": report(ending(), process=ELSEWHERE),
+    }
+    assert at_work(fields, lambda process: process == HERE) == [NEIGHBOUR]
+    assert at_work({**fields, "writer": ""}, lambda _: False) == []
 
 
 def test_the_worst_counts() -> None:

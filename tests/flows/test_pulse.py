@@ -10,11 +10,12 @@ import pytest
 from redis import Redis
 
 from connectors.ending import Ending
-from connectors.errors import Fenced, StreamLost
+from connectors.errors import ClockSetBack, Fenced, StreamLost
 from connectors.records import Record, Versions
 from connectors.redis_client import connect
 from connectors.settings import Keys
 from connectors.writer import Lease, acquire
+from flows.clock import ClockWatch
 from flows.health import Health
 from flows.pulse import Pulse
 from flows.rates import Meter
@@ -83,6 +84,24 @@ def test_it_ends_a_job_whose_lock_is_gone_and_tells_nothing_more(
     assert isinstance(ending.error, error)
     beating.stop()
     assert not client.exists(keys.health, keys.rates)
+
+
+@pytest.mark.parametrize("is_cluster", [False, True])
+def test_a_clock_that_is_set_back_ends_the_job_and_frees_the_lock_unless_others_are_at_work(
+    client: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch, *, is_cluster: bool
+) -> None:
+    def check(_: ClockWatch) -> None:
+        raise ClockSetBack("set back")
+
+    monkeypatch.setattr(ClockWatch, "check", check)
+    ending, keys = Ending(), Keys(prefix)
+    lease = lock(client, keys)
+    pulse(keys, ending=ending).start(lease, is_cluster=is_cluster)
+    wait_until(lambda: ending.abandoned and client.hexists(keys.job, "writer") == is_cluster)
+    assert isinstance(ending.error, ClockSetBack)
+    if is_cluster:
+        told: Any = client.hget(keys.job, f"process:{lease.fence.token}:3")
+        assert (json.loads(told)["end"], json.loads(told)["kind"]) == ("abandoned", "ClockSetBack")
 
 
 def test_a_pulse_that_never_began_can_be_stopped(client: Redis, prefix: str) -> None:
