@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pymongo import MongoClient
 
 from tests.acceptance.processes import DBWATCH, ENGINE, Job, free_addresses
-from tests.conftest import StartRedis, wait_until
+from tests.conftest import StartMongod, StartRedis, wait_until
 
 Mongo = MongoClient[dict[str, Any]]
 
@@ -129,6 +129,29 @@ def test_a_redis_that_is_away_shows_until_it_is_back(
         wait_until(lambda: monitor.value("dbwatch_records_written_total", view="movies", op="c") == 1)
         assert monitor.value("dbwatch_held") == 0
         assert monitor.value("dbwatch_held_seconds") is None
+
+
+def test_a_database_that_is_away_shows_until_it_is_back(
+    settings: dict[str, str], address: str, start_mongod: StartMongod, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mongod"
+    folder.mkdir()
+    server = start_mongod(folder=folder)
+    settings |= {"MONGO_URI": server.uri, "DBWATCH_METRICS": address}
+    monitor = Monitor(address)
+    with Mongo(server.uri) as mongo:
+        for name in ("movies", "users", "comments"):
+            mongo[settings["MONGO_DB"]].create_collection(name)
+    with Job(tmp_path, settings, run(tmp_path)) as job:
+        job.start()
+        wait_until(lambda: monitor.ready, 30, what="readiness")
+        server.stop()
+        wait_until(lambda: "MongoDB does not answer" in monitor.ask("/readyz")[1], 20, what="the reason")
+        assert monitor.value("dbwatch_answers", server="mongodb") == 0
+        assert monitor.ask("/healthz")[0] == 200
+        server.start()
+        wait_until(lambda: monitor.ready, 40, what="readiness")
+        assert monitor.value("dbwatch_answers", server="mongodb") == 1
 
 
 def test_an_address_that_was_asked_for_and_is_taken_ends_the_start_with_one_line(
