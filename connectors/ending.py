@@ -18,6 +18,7 @@ class Ending:
 
     def __init__(self) -> None:
         self._requested = threading.Event()
+        self._asked = False
         self._lock = threading.Lock()
         self._error: DBWatchError | None = None
         self._leave: Callable[[], None] | None = None
@@ -38,7 +39,13 @@ class Ending:
         """Whether the end comes at once, without a last snapshot."""
         return self._abandoned
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked for the end, be there an error or not."""
+        return self._asked
+
     def request(self) -> None:
+        self._asked = True
         self._requested.set()
 
     def fail(self, error: DBWatchError, *, at_once: bool = False) -> None:

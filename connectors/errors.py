@@ -3,6 +3,8 @@
     DBWatchError
     ├── ConfigError       what was asked for cannot be done: say what was found, expected, and to do; exit 2
     ├── HistoryLost       the source no longer holds the changes after our position: stop, say how to go on; exit 2
+    ├── SnapshotLost      the source cannot read at the snapshot's time any more: read again at another; exit 2 if not
+    ├── CollectionRemoved a watched collection was dropped or renamed: read again as of then; exit 2 if not
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
     ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
     ├── ClockSetBack      this machine's clock was set back: begin the run anew, from its last recovery snapshot; exit 1
@@ -31,15 +33,48 @@ class ConfigError(DBWatchError):
 
 
 class HistoryLost(DBWatchError):
-    """The source's log no longer reaches back to the position to resume from."""
+    """The source's log no longer reaches back to the position to resume from. `since` is that position, `until` the
+    oldest one that the log still has, empty when it cannot be told.
+    """
 
     exit_status = 2
+
+    def __init__(self, text: str, *, since: str = "", until: str = "") -> None:
+        super().__init__(text)
+        self.since = since
+        self.until = until
+
+
+class SnapshotLost(DBWatchError):
+    """The collections can no longer be read at the snapshot's time, because one was made or altered since."""
+
+    exit_status = 2
+
+
+class CollectionRemoved(DBWatchError):
+    """Watched collections were dropped, renamed or replaced at `position`; the source reports no deletes for that.
+
+    Of `removed` no row is left at that position.
+    """
+
+    exit_status = 2
+
+    def __init__(self, text: str, *, position: str, removed: frozenset[str] = frozenset()) -> None:
+        super().__init__(text)
+        self.position = position
+        self.removed = removed
 
 
 class StreamLost(DBWatchError):
-    """The stream does not hold the entry that the last checkpoint refers to."""
+    """The stream does not hold an entry that was written. `checkpointed`: nor will a restart write it anew, for the
+    last checkpoint is later than the loss.
+    """
 
     exit_status = 2
+
+    def __init__(self, text: str, *, checkpointed: bool = True) -> None:
+        super().__init__(text)
+        self.checkpointed = checkpointed
 
 
 class Fenced(DBWatchError):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.changes import Shape
 from connectors.dead_letters import Emitted
 from connectors.ending import Ending
-from connectors.errors import ConfigError, DBWatchError
+from connectors.errors import CollectionRemoved, ConfigError, DBWatchError
 from connectors.mongo_client import START_OVER
 from connectors.mongo_reader import Reader
-from connectors.mongo_state import Plan, SourceProgress, SourceState, partition_name
+from connectors.mongo_state import Plan, RowName, SourceProgress, SourceState, partition_name
 
 _GATE_POLL_S = 0.1
+_DURABLE_AFTER = 3
+"""Checkpoints after which the first of them is surely durable: the engine may be writing the newest two."""
 
 OnPoll = Callable[[str, int, int], None]
 """Told of a partition, how many changes the worker got of it, and how many more have been read."""
@@ -32,6 +34,19 @@ class Gate(Protocol):
     def is_open(self) -> bool:
         """Whether every partition has arrived. Must not block; asked at most every 100 ms."""
         ...
+
+
+class Reading(NamedTuple):
+    """How the collections are read once more, when a feed of them is there already.
+
+    Of the collections in `absent` there is no row at the time of the snapshot. `known` gives the rows, by collection
+    and key, of which the feed says that they exist; those that do not are emitted as `d` at that time. It is called in
+    a thread of the source's. `finished` is where each partition arrives once no restart will read its snapshot again.
+    """
+
+    absent: frozenset[str]
+    known: Callable[[], Sequence[RowName]]
+    finished: Gate
 
 
 class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
@@ -50,7 +65,9 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
 
     A server that is away is asked again until it is back, from where the reading was. For an error that waiting does
     not mend the source emits what comes before it, calls `ending.fail` and ends; it also ends when `ending` is
-    requested.
+    requested. When a watched collection was removed, every partition first emits what came before that: of several,
+    each waits at the gate that `removal_gate` gives for the position. With `ends_after_snapshot` the source ends where
+    the tail would begin.
     """
 
     def __init__(
@@ -64,6 +81,9 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
         snapshot_first: Sequence[str] = (),
         partitions: int = 1,
         gate: Gate | None = None,
+        removal_gate: Callable[[str], Gate] | None = None,
+        reading: Reading | None = None,
+        ends_after_snapshot: bool = False,
         on_progress: Callable[[SourceProgress], None] = lambda _: None,
         on_poll: OnPoll = lambda _name, _taken, _ahead: None,
         before_snapshot: Callable[[], None] = lambda: None,
@@ -77,6 +97,9 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
         self._snapshot_position = snapshot_position
         self._partitions = partitions
         self._gate = gate
+        self._removal_gate = removal_gate
+        self._reading = reading
+        self._ends_after_snapshot = ends_after_snapshot
         self._ending = ending
         self._on_progress = on_progress
         self._on_poll = on_poll
@@ -104,12 +127,18 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
             partition=int(for_part.removeprefix("tail-")),
             partitions=self._partitions,
             max_batch=self._max_batch,
+            absent=self._reading.absent if self._reading else frozenset(),
+            known=self._reading.known if self._reading and for_part == partition_name(0) else None,
         )
-        gate = _GateWatch(self._gate, plan.name, self._first, state) if self._gate and self._first else None
+        first = plan.reads[: len(plan.reads) - len(plan.collections) + len(self._first)]
+        waits = self._gate is not None and (bool(self._first) or self._reading is not None)
         return _MongoChangePartition(
             reader=Reader(self._uri, plan, state),
             state=state,
-            gate=gate,
+            gate=_GateWatch(self._gate, plan.name, first, state) if self._gate and waits else None,
+            reading=_ReadingWatch(self._reading.finished, plan) if self._reading else None,
+            removal=_RemovalWatch(self._removal_gate, plan.name),
+            ends_at=frozenset(plan.reads) if self._ends_after_snapshot else None,
             ending=self._ending,
             on_progress=self._on_progress,
             on_poll=self._on_poll,
@@ -125,6 +154,9 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         reader: Reader,
         state: SourceState,
         gate: _GateWatch | None,
+        reading: _ReadingWatch | None,
+        removal: _RemovalWatch,
+        ends_at: frozenset[str] | None,
         ending: Ending,
         on_progress: Callable[[SourceProgress], None],
         on_poll: OnPoll,
@@ -134,19 +166,27 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         self._reader = reader
         self._state = state
         self._gate = gate
+        self._reading = reading
+        self._removal = removal
+        self._ends_at = ends_at
         self._ending = ending
         self._on_progress = on_progress
         self._on_poll = on_poll
         self._before_snapshot = before_snapshot
         self._on_epoch = on_epoch
         self._progress: SourceProgress | None = None
+        on_progress(reader.progress)
         if not ending.requested:
             reader.start()
 
     def next_batch(self) -> Sequence[Emitted]:
         """What has been read; never waits for the server."""
-        if self._ending.requested:
+        if self._ending.requested or (self._ends_at is not None and self._ends_at.issubset(self._state.done)):
             raise StopIteration
+        if self._removal.error is not None:
+            if self._removal.is_everywhere():
+                self._ending.fail(self._removal.error)
+            return ()
         if self._gate and self._gate.holds(self._state):
             self._report_waiting()
             self._on_poll(self._reader.name, 0, self._reader.ahead)
@@ -157,7 +197,9 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
             return ()
         self._state, self._progress = item.state, item.progress
         self._on_progress(item.progress)
-        if item.error:
+        if isinstance(item.error, CollectionRemoved):
+            self._removal.found(item.error)
+        elif item.error:
             self._ending.fail(item.error)
         return item.changes
 
@@ -170,6 +212,8 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         self._on_epoch(self._reader.name)
         if self._gate:
             self._gate.settle(self._state)
+        if self._reading:
+            self._reading.settle(self._state)
         return self._state
 
     def close(self) -> None:
@@ -214,3 +258,49 @@ class _GateWatch:
             self._ask_at_s = time.monotonic() + _GATE_POLL_S
             self._passed = self._gate.is_open()
         return not self._passed
+
+
+class _ReadingWatch:
+    """When a partition's snapshot will not be read again: once checkpoints that hold its end are surely durable."""
+
+    def __init__(self, finished: Gate, plan: Plan) -> None:
+        self._finished = finished
+        self._partition = plan.name
+        self._reads = frozenset(plan.reads)
+        self._settled = 0
+
+    def settle(self, state: SourceState) -> None:
+        """The epoch in which the state was reached ends."""
+        if self._settled < _DURABLE_AFTER and self._reads.issubset(state.done):
+            self._settled += 1
+            if self._settled == _DURABLE_AFTER:
+                self._finished.arrive(self._partition)
+        if self._settled == _DURABLE_AFTER and self._finished.is_open():
+            self._settled += 1
+
+
+class _RemovalWatch:
+    """Keeps the partitions of a job together where a collection was removed: none ends before all have come there."""
+
+    def __init__(self, gate_at: Callable[[str], Gate] | None, partition: str) -> None:
+        self._gate_at = gate_at
+        self._partition = partition
+        self._gate: Gate | None = None
+        self._ask_at_s = 0.0
+        self.error: CollectionRemoved | None = None
+
+    def found(self, error: CollectionRemoved) -> None:
+        """This partition has emitted everything that came before the removal."""
+        self.error = error
+        if self._gate_at is not None:
+            self._gate = self._gate_at(error.position)
+            self._gate.arrive(self._partition)
+
+    def is_everywhere(self) -> bool:
+        """Whether every partition has; asks at most every 100 ms."""
+        if self._gate is None:
+            return True
+        if time.monotonic() < self._ask_at_s:
+            return False
+        self._ask_at_s = time.monotonic() + _GATE_POLL_S
+        return self._gate.is_open()

@@ -7,31 +7,37 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from pymongo.uri_parser import parse_uri
 
 from connectors.errors import ConfigError
-from connectors.mongo_client import Client, connect, reason, translated
+from connectors.mongo_client import Client, connect, reason, settled, translated
 from connectors.settings import hidden
+
+log = structlog.get_logger()
 
 _OLDEST = (6, 0)
 _UNAUTHORIZED = 13
 _NAMED = 20
 
 
-def check(*, uri: str, database: str, collections: Iterable[str], timeout_ms: int = 5000) -> None:
+def check(
+    *, uri: str, database: str, collections: Iterable[str], must_exist: bool = True, timeout_ms: int = 5000
+) -> None:
     """Raise `ConfigError` with the first reason for which the collections of `database` cannot be watched.
 
     One line: what was found, what was expected and what to do; never the password. The server must be a replica set or
-    mongos, of MongoDB 6.0 or later, and show the collections, as such, to the user of the address.
+    mongos, of MongoDB 6.0 or later, and show the collections, as such, to the user of the address; without `must_exist`
+    only those that are there.
     """
     wanted = list(collections)
     with connect(uri, server_selection_timeout_ms=timeout_ms) as client, translated("MONGO_URI"):
         greeted(client, uri, timeout_ms)
         _check_version(client.server_info())
-        _check_collections(client, database, wanted)
-        check_privileges(client, database, wanted)
+        _check_collections(client, database, wanted, must_exist=must_exist)
+        settled(lambda: check_privileges(client, database, wanted))
 
 
 def greeted(client: Client, uri: str, timeout_ms: int) -> dict[str, Any]:
@@ -94,24 +100,26 @@ def _check_version(info: dict[str, Any]) -> None:
         )
 
 
-def _check_collections(client: Client, database: str, wanted: list[str]) -> None:
+def _check_collections(client: Client, database: str, wanted: list[str], *, must_exist: bool) -> None:
     with translated(f"MONGO_DB: listing the collections of {database}"):
         entries = client[database].list_collections(authorizedCollections=True, nameOnly=True)
         kinds: dict[str, str] = {str(entry["name"]): str(entry.get("type", "collection")) for entry in entries}
     there = {name for name in kinds if not name.startswith("system.")}
-    if not there:
+    missing = [name for name in wanted if name not in there]
+    if missing and not must_exist:
+        log.warning("source.collections_missing", database=database, collections=missing)
+    elif not there:
         raise ConfigError(
             f"MONGO_DB: database {database!r} has no collections; {_choice(database, _databases(client))}"
         )
-    missing = [name for name in wanted if name not in there]
-    if missing:
+    elif missing:
         close = "; ".join(_choice(name, there) for name in missing[:1])
         listed = ", ".join(repr(name) for name in missing)
         raise ConfigError(
             f"MONGO_DB: database {database!r} has no collection {listed}, which the configuration names; {close}"
         )
     for name in wanted:
-        if kinds[name] != "collection":
+        if kinds.get(name, "collection") != "collection":
             raise ConfigError(
                 f"MONGO_DB: {database}.{name} is a {kinds[name]}, which has no change stream; expected a collection: "
                 "watch the one that it is made from"
@@ -141,7 +149,8 @@ def check_privileges(client: Client, database: str, wanted: Iterable[str]) -> No
             pass
     except OperationFailure as exc:
         if exc.code != _UNAUTHORIZED:
-            raise
+            with translated(f"MONGO_DB: reading {database}"):
+                raise
         raise ConfigError(
             f"MONGO_URI: its user lacks a privilege on {database}: {reason(exc)}; expected `find` and `changeStream` "
             "on the whole database, as the role `read` gives: "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from typing import Any
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -26,9 +27,10 @@ from pymongo.errors import (
 from pymongo.server_description import ServerDescription
 
 from connectors import rows
-from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, TransientError
-from connectors.mongo_events import position_ms, position_text
+from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, SnapshotLost, TransientError
+from connectors.mongo_events import position_ms, position_text, position_time
 
+T = TypeVar("T")
 Client = MongoClient[RawBSONDocument]
 
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
@@ -38,7 +40,8 @@ START_OVER = "to start over, name a new recovery folder: the collections are the
 
 _UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
 _HISTORY_LOST = {136, 260, 280, 286}  # CappedPositionLost, InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
-SNAPSHOT_GONE = {239, 246}  # SnapshotTooOld, SnapshotUnavailable
+_SNAPSHOT_UNAVAILABLE = 246
+SNAPSHOT_GONE = {239, _SNAPSHOT_UNAVAILABLE}  # 239 is SnapshotTooOld
 _TOO_LARGE = 10334  # BSONObjectTooLarge
 # As in the drivers' specification of resumable change-stream errors, and what a cursor or a read may meet besides:
 # CursorNotFound, Interrupted, CursorKilled, MaxTimeMSExpired, NoSuchSession, no primary to read from.
@@ -93,6 +96,41 @@ def read_position(client: Client, database: str, collections: Iterable[str]) -> 
     return position_text(now)
 
 
+def settled(call: Callable[[], T], *, timeout_s: float = 10.0) -> T:
+    """The call's result once no collection was made or altered a moment ago, which spoils a snapshot of the present."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return call()
+        except SnapshotLost:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.1)
+
+
+def is_readable(client: Client, database: str, collections: Iterable[str], position: str) -> bool:
+    """Whether the collections can still be read as they were at a position."""
+    concern = {"level": "snapshot", "atClusterTime": position_time(position)}
+    with translated(f"{database}: reading at position {position}"):
+        for collection in collections:
+            try:
+                client[database].command("find", collection, limit=1, projection={"_id": 1}, readConcern=concern)
+            except OperationFailure as exc:
+                if exc.code not in SNAPSHOT_GONE:
+                    raise
+                return False
+    return True
+
+
+def oldest_position(client: Client) -> str:
+    """The position of the oldest change that the server still holds; empty when its user may not see that."""
+    with suppress(PyMongoError, KeyError):
+        found = client["local"].command("find", "oplog.rs", sort={"$natural": 1}, limit=1, projection={"ts": 1})
+        for entry in found["cursor"]["firstBatch"]:
+            return position_text(entry["ts"])
+    return ""
+
+
 @contextmanager
 def translated(doing: str, *, position: str = "") -> Generator[None]:
     """Raise the driver's errors as ours. `doing` says what was done to what, `position` how far it had come."""
@@ -131,8 +169,13 @@ def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError
         return ConfigError(f"{doing}: the user of MONGO_URI lacks a privilege (the role `read` has them all): {text}")
     if exc.code in _HISTORY_LOST:
         return HistoryLost(
-            f"{doing}: cannot go on from {at}: the server's oplog no longer holds what came after it, so the changes "
-            f"since then are lost: {text}; {START_OVER}; a larger oplog (replSetResizeOplog) keeps more"
+            f"{doing}: cannot go on from {at}: the server's oplog no longer holds what came after it: {text}",
+            since=position,
+        )
+    if exc.code == _SNAPSHOT_UNAVAILABLE:
+        return SnapshotLost(
+            f"{doing}: a collection was made or altered after the time of the snapshot, {at}, at which it can then not "
+            f"be read any more: {text}; {START_OVER}"
         )
     if exc.code in SNAPSHOT_GONE:
         return ConfigError(

@@ -245,6 +245,24 @@ def _refs(row: Document | None, shape: Shape) -> Mapping[str, str | None]:
 # --- the end of a collection ---------------------------------------------------------------------------------------
 
 
+def removed_by(events: Iterable[Event], watched: Iterable[str]) -> frozenset[str]:
+    """The watched collections of which no row is left after drop, rename, dropDatabase and invalidate events."""
+    removed: set[str] = set()
+    for event in events:
+        match event["operationType"]:
+            case "drop":
+                removed.add(event["ns"]["coll"])
+            case "rename":
+                removed.add(event["ns"]["coll"])
+                if event["to"]["db"] == event["ns"]["db"]:
+                    removed.discard(event["to"]["coll"])
+            case "dropDatabase":
+                removed.update(watched)
+            case _:
+                pass
+    return frozenset(removed) & frozenset(watched)
+
+
 def removal_text(event: Event, watched: Iterable[str]) -> str:
     """What a drop, rename, dropDatabase or invalidate event did, for a person."""
     namespace: Document = event.get("ns", {})

@@ -35,7 +35,8 @@ class Reader:
         self._uri = uri
         self._plan = plan
         self._state = state
-        self._progress = SourceProgress(plan.name, "snapshot", "", 0, 0, state.position, position_ms(state.position))
+        phase = "tail" if state.token else "snapshot"
+        self._progress = SourceProgress(plan.name, phase, "", 0, 0, state.position, position_ms(state.position))
         self._items: queue.Queue[Item] = queue.Queue(maxsize=_QUEUED_ITEMS)
         self._stop = threading.Event()
         self._client: Client | None = None
@@ -45,6 +46,11 @@ class Reader:
         self._interrupted_at_s: float | None = None
         self._progress_log = _ProgressLog()
         self._thread = threading.Thread(target=self._run, name=f"dbwatch {plan.name}", daemon=True)
+
+    @property
+    def progress(self) -> SourceProgress:
+        """Where the reading stands."""
+        return self._progress
 
     def start(self) -> None:
         self._thread.start()

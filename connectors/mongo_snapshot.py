@@ -10,9 +10,10 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors.dead_letters import Emitted
 from connectors.mongo_client import RAW, Client, decoded, translated
-from connectors.mongo_events import position_ms, position_time, row_of, share
+from connectors.mongo_events import position_time, row_of, share
+from connectors.mongo_gone import read_gone
 from connectors.mongo_letters import document_letter
-from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
+from connectors.mongo_state import GONE, Item, Plan, SourceState, finished, snapshot_progress
 from connectors.raw_bson import only
 
 log = structlog.get_logger()
@@ -26,11 +27,16 @@ def read_snapshot(client: Client, plan: Plan, state: SourceState) -> Iterator[It
     A collection that did not exist has no rows. Its last item counts it as done and is empty. Raises our errors;
     after a `TransientError` call again with the state of the last item. A row that cannot be decoded is a dead letter.
     """
-    for collection in plan.collections:
+    for collection in plan.reads:
         if collection not in state.done:
-            for item in _read_collection(client, plan, state, collection):
+            read = read_gone if collection == GONE else _read_absent if collection in plan.absent else _read_collection
+            for item in read(client, plan, state, collection):
                 state = item.state
                 yield item
+
+
+def _read_absent(_client: Client, plan: Plan, state: SourceState, collection: str) -> Iterator[Item]:
+    yield finished(plan, state, collection, expected=0)
 
 
 def _read_collection(client: Client, plan: Plan, state: SourceState, collection: str) -> Iterator[Item]:
@@ -45,8 +51,7 @@ def _read_collection(client: Client, plan: Plan, state: SourceState, collection:
                 state = item.state
                 yield item
     log.info("snapshot.collection_read", partition=plan.name, collection=collection, rows=state.read)
-    progress = _progress(plan, state, expected)
-    yield Item((), state._replace(done=(*state.done, collection), collection="", last_id=None, read=0), progress)
+    yield finished(plan, state, collection, expected=expected)
 
 
 def _find(plan: Plan, state: SourceState) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def _item(batch: Sequence[RawBSONDocument], plan: Plan, state: SourceState, expe
     emitted = [_emitted(raw, plan, state) for raw in batch]
     if emitted:
         state = state._replace(last_id=_id_of(batch[-1]), read=state.read + len(emitted))
-    return Item(emitted, state, _progress(plan, state, expected))
+    return Item(emitted, state, snapshot_progress(plan, state, expected))
 
 
 def _emitted(raw: RawBSONDocument, plan: Plan, state: SourceState) -> Emitted:
@@ -95,13 +100,6 @@ def _emitted(raw: RawBSONDocument, plan: Plan, state: SourceState) -> Emitted:
 def _id_of(raw: RawBSONDocument) -> bytes:
     """The BSON of the `_id`, byte by byte: it need not be one that can be decoded."""
     return only(bytes(raw.raw), "_id")
-
-
-def _progress(plan: Plan, state: SourceState, expected: int) -> SourceProgress:
-    position = state.snapshot_position
-    return SourceProgress(
-        plan.name, "snapshot", state.collection, state.read, expected, position, position_ms(position)
-    )
 
 
 def _doing(plan: Plan, collection: str) -> str:

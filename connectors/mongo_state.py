@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from connectors.changes import Shape
 from connectors.dead_letters import Emitted
 from connectors.errors import DBWatchError
+from connectors.mongo_events import position_ms
+
+GONE = "\0gone"
+"""Stands among the collections that are read for the rows that a feed has and the database has not."""
+
+RowName = tuple[str, str]
+"""A row's collection and key."""
 
 Phase = Literal["snapshot", "waiting", "tail"]
 
@@ -21,7 +28,9 @@ def partition_name(number: int) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one partition reads, and in which order. `await_ms` is how long the server waits before it answers that
-    there is no event."""
+    there is no event. Of the collections in `absent` the snapshot has no row: they are not read, only followed. With
+    `known`, rows of these that are not in the snapshot are deletes; it is called in the reader's thread.
+    """
 
     database: str
     shapes: Mapping[str, Shape]
@@ -30,10 +39,17 @@ class Plan:
     partitions: int = 1
     max_batch: int = 1000
     await_ms: int = 250
+    absent: frozenset[str] = frozenset()
+    known: Callable[[], Sequence[RowName]] | None = None
 
     @property
     def name(self) -> str:
         return partition_name(self.partition)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What the snapshot consists of, in order: rows that are gone come before those that are there."""
+        return self.collections if self.known is None else (GONE, *self.collections)
 
 
 class SourceState(NamedTuple):
@@ -100,3 +116,17 @@ class Item(NamedTuple):
     state: SourceState
     progress: SourceProgress
     error: DBWatchError | None = None
+
+
+def snapshot_progress(plan: Plan, state: SourceState, expected: int) -> SourceProgress:
+    """Where a partition stands while it reads the snapshot."""
+    position = state.snapshot_position
+    return SourceProgress(
+        plan.name, "snapshot", state.collection, state.read, expected, position, position_ms(position)
+    )
+
+
+def finished(plan: Plan, state: SourceState, collection: str, *, expected: int) -> Item:
+    """The last item of a collection, which is empty and counts it as done."""
+    done = state._replace(done=(*state.done, collection), collection="", last_id=None, read=0)
+    return Item((), done, snapshot_progress(plan, state, expected))

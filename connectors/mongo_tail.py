@@ -18,8 +18,8 @@ from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 
 from connectors.dead_letters import DeadLetter, Emitted
-from connectors.errors import BadRecord, ConfigError, DBWatchError, TransientError
-from connectors.mongo_client import CODEC, RAW, START_OVER, Client, decoded, translated
+from connectors.errors import BadRecord, DBWatchError, HistoryLost, TransientError
+from connectors.mongo_client import CODEC, RAW, Client, decoded, translated
 from connectors.mongo_events import (
     ROW_OPS,
     Event,
@@ -28,13 +28,13 @@ from connectors.mongo_events import (
     pipeline,
     position_ms,
     position_time,
-    removal_text,
     token_position,
     wants_lookup,
 )
 from connectors.mongo_letters import event_header, event_letter
 from connectors.mongo_lookups import Found, TooBulky, look_up
 from connectors.mongo_oversize import SLIM, SPLIT, splits, whole_events
+from connectors.mongo_removal import may_go_on, removal, with_span
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
 from connectors.raw_bson import only
 
@@ -54,6 +54,8 @@ def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
                 yield item
                 if item.error:
                     return
+        except HistoryLost as exc:
+            raise with_span(client, exc) from exc
         except BadRecord as exc:
             # The server fails the whole batch for one event that it cannot send: go up to that one event by event.
             if max_batch == 1:
@@ -70,12 +72,14 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
         with translated(doing, position=state.position):
             last = [SPLIT] if splits(str(client[plan.database].command("buildInfo")["version"])) else []
             cursor = _command(client, plan, session, _open(plan, state, last))
+        batch: list[RawBSONDocument] = []
         while cursor["id"]:
             more = {"getMore": cursor["id"], "collection": "$cmd.aggregate"}
             with translated(doing, position=state.position):
                 cursor = _command(client, plan, session, more | {"batchSize": max_batch, "maxTimeMS": plan.await_ms})
-            batch, fragments = whole_events(fragments, cursor["nextBatch"])
-            if fragments and not batch:
+            next_batch, fragments = whole_events(fragments, cursor["nextBatch"])
+            batch += next_batch
+            if (fragments and not batch) or (next_batch and may_go_on(plan, next_batch)):
                 continue
             end = None if fragments else bytes(cursor["postBatchResumeToken"].raw)
             while True:
@@ -85,6 +89,7 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
                 yield item
                 if item.error or not batch:
                     break
+            batch = []
     raise TransientError(f"{doing}: the server closed the stream")
 
 
@@ -159,8 +164,7 @@ def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Even
             events.append(event_letter(event_header(bytes(raw.raw)), exc))
             continue
         if event["operationType"] not in ROW_OPS:
-            what = removal_text(event, plan.shapes)
-            return events, ConfigError(f"{plan.database}: {what}; the server reports no deletes for that; {START_OVER}")
+            return events, removal(plan, event, batch[len(events) + 1 :])
         events.append(event)
     return events, None
 

@@ -21,8 +21,10 @@ from connectors.letter_limit import LetterLimit
 from connectors.once import Mark, RowKey, Standing, Tail, following
 from connectors.records import Record, Versions
 from connectors.redis_client import connect, translated
+from connectors.rereading import FeedBefore, as_differing
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
+from connectors.stream_rows import entries_said
 from connectors.writer import FENCE, passed
 
 log = structlog.get_logger()
@@ -61,6 +63,20 @@ end
 redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
 return {1, last}
 """
+
+
+_UNBOUNDED = 1 << 62
+
+
+class Rereading(NamedTuple):
+    """The collections are read again at `position`: of their rows only what differs from the feed is written.
+
+    `is_over` says whether all of them have been processed and no restart will read them again; asked once in an epoch,
+    it must not raise or wait long.
+    """
+
+    position: str
+    is_over: Callable[[], bool]
 
 
 class Written(NamedTuple):
@@ -114,6 +130,7 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
         limit: LetterLimit,
         events: SinkEvents | None = None,
         guard: Guard | None = None,
+        rereading: Rereading | None = None,
     ) -> None:
         """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its
         beginning.
@@ -126,6 +143,7 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
         self._limit = limit
         self._events = events or SinkEvents()
         self._guard = guard
+        self._rereading = rereading
 
     def list_parts(self) -> list[str]:
         return [str(shard) for shard in range(len(self._keys.changes))]
@@ -135,7 +153,8 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Mark | None) -> RedisStreamPartition:
         stream = self._keys.changes[int(for_part)]
-        mark = resume_state or Mark.at(self._first_marks.get(stream, BEGINNING))
+        first_mark = self._first_marks.get(stream, BEGINNING)
+        mark = resume_state or Mark.at(first_mark)
         client = connect(self._url, resend=False)
         return RedisStreamPartition(
             client,
@@ -146,6 +165,7 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
             letters=Letters(LetterBox(client, self._keys.deadletter, self._guard and self._guard.fence), self._limit),
             events=self._events,
             guard=self._guard,
+            rereading=self._rereading and (self._rereading, first_mark),
         )
 
 
@@ -170,7 +190,9 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         letters: Letters,
         events: SinkEvents | None = None,
         guard: Guard | None = None,
+        rereading: tuple[Rereading, str] | None = None,
     ) -> None:
+        """`rereading` comes with the stream's end when it began: what the feed said up to there counts."""
         self._client = client
         self._stream = stream
         self._maxlen = maxlen
@@ -182,6 +204,8 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         self._mark = mark
         self._last_id = mark.entry_id
         self._tail = Tail()
+        self._rereading = rereading
+        self._before: FeedBefore | None = None
         self._written = 0
         # How much was written up to each of the last marks. The newest checkpoint may not be durable yet.
         self._marked_at: deque[int] = deque([0], maxlen=3)
@@ -201,6 +225,8 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         if self._failed is not None:
             return self._mark
         self._check_ours()
+        if self._rereading is not None and self._rereading[0].is_over():
+            self._rereading = self._before = None
         if self._tail.settled:
             self._mark = Mark.at(self._last_id)
             self._marked_at.append(self._written)
@@ -226,7 +252,9 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         may be written, for what is missing would never be noticed.
         """
         try:
-            entries = self._persist(lambda: self._read_tail(self._mark.seen, _LOST_BEFORE))
+            entries = self._persist(lambda: self._read_tail(self._mark.seen, checkpointed=True))
+            if self._rereading is not None:
+                self._before = self._persist(self._read_before)
         except DBWatchError as exc:
             self._failed = exc
             self._ending.fail(exc)
@@ -239,14 +267,21 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
                 "sink.resumed", stream=self._stream, mark=self._mark.entry_id, tail=len(entries), keys=len(self._tail)
             )
 
-    def _read_tail(self, seen: str, remedy: str) -> list[tuple[RowKey, Standing]]:
+    def _read_before(self) -> FeedBefore | None:
+        if self._rereading is None:
+            return None
+        rereading, end = self._rereading
+        return FeedBefore(rereading.position, entries_said(self._client, self._stream, end))
+
+    def _read_tail(self, seen: str, *, checkpointed: bool) -> list[tuple[RowKey, Standing]]:
         """What the stream holds after the last id we know, which then is its end; it must reach to what was seen."""
         with translated(f"reading {self._stream} after {self._last_id}"):
             end = self._last_generated_id()
             if parts(end) < parts(seen):
                 raise StreamLost(
                     f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost entries. "
-                    f"{remedy}"
+                    f"{_LOST_BEFORE if checkpointed else _LOST_NOW}",
+                    checkpointed=checkpointed,
                 )
             found = list(self._entries_after(self._last_id))
         self._last_id = max([end, *(standing.entry_id for _, standing in found[-1:])], key=parts)
@@ -270,7 +305,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
 
     def _write(self, records: Sequence[Record]) -> None:
         """Write one call's records, leaving out what the stream has; returns when they are there."""
-        after = self._follow(self._tail, records)
+        after = self._follow(self._tail, records, before=self._before)
         written = after
         attempts = 0
 
@@ -278,7 +313,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
             nonlocal after, attempts
             attempts += 1
             if attempts > 1:  # the fate of the last attempt is unknown
-                found = self._read_tail(self._last_id, _LOST_NOW)
+                found = self._read_tail(self._last_id, checkpointed=False)
                 if found:
                     self._written += len(found)
                     after = self._follow(Tail(found), after)
@@ -304,14 +339,29 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         if (error := self._letters.limit.add(new)) is not None:
             self._ending.fail(error)
 
-    def _follow(self, tail: Tail, records: Sequence[Record]) -> list[Record]:
-        """The records that go in after `tail`, as they must read there."""
+    def _follow(self, tail: Tail, records: Sequence[Record], *, before: FeedBefore | None = None) -> list[Record]:
+        """The records that go in after `tail` or, where that says nothing of them, after what the feed said before."""
         out: list[Record] = []
         for record in records:
             wanted, standing = tail.admit(record)
-            if wanted:
-                out.append(record if standing is None else self._following(record, standing))
+            if not wanted:
+                continue
+            if standing is not None:
+                out.append(self._following(record, standing))
+            elif before is None:
+                out.append(record)
+            else:
+                out += self._differing(before, record)
         return out
+
+    def _differing(self, before: FeedBefore, record: Record) -> list[Record]:
+        """The record, if it says anything new, as it must read after what the feed said of its row."""
+        wanted, said = before.admit(record)
+        if not wanted:
+            return []
+        if said is None:
+            return [record]
+        return [as_differing(record, self._persist(lambda: self._row_at(said.entry_id)))]
 
     def _following(self, record: Record, standing: Standing) -> Record:
         if not record.versions.lookups:
@@ -325,8 +375,9 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
 
     def _send(self, records: Sequence[Record]) -> str:
         key, token, epoch = self._guard.fence if self._guard else ("", "", 0)
+        # What a reading is held against must stay until it is over.
         bound = max(self._maxlen, self._written + len(records) - self._marked_at[0])
-        args: list[str | int] = [token, epoch, bound, self._last_id]
+        args: list[str | int] = [token, epoch, _UNBOUNDED if self._before is not None else bound, self._last_id]
         for record in records:
             fields = record.to_fields()
             args.append(len(fields))

@@ -21,6 +21,7 @@ from bson.codec_options import DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
+from bson.errors import InvalidId
 from bson.int64 import Int64
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
@@ -123,10 +124,13 @@ def key_text(value: Any) -> str:
 
 
 def key_value(key: str) -> Any:
-    """The `_id` that `key_text` writes so."""
-    if len(key) == _OBJECT_ID_DIGITS and key[0] not in '"{[':
+    """The value whose `key_text` this is; raises `BadRecord` for a text that is none."""
+    if len(key) == _OBJECT_ID_DIGITS and ObjectId.is_valid(key):
         return ObjectId(key)
-    return json_util.loads(key, json_options=_READ_KEY)
+    try:
+        return json_util.loads(key, json_options=_READ_KEY)
+    except (ValueError, TypeError, InvalidId) as exc:
+        raise BadRecord(f"{key[:80]!r} is not a key: {exc}") from exc
 
 
 def ref_text(value: Any) -> str | None:

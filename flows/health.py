@@ -205,6 +205,11 @@ class Health:
                 is_writer=self._is_writer,
             )
 
+    def positions(self) -> list[str]:
+        """Up to where each known partition of the source has emitted everything."""
+        with self._lock:
+            return [progress.position for progress, _, _ in self._progress.values()]
+
     def figures(self, now_ms: int, *, stopping: bool = False) -> dict[str, Any]:
         """Milliseconds are Unix time or durations; the fields are described in `docs/records.md`."""
         facts = self.facts(now_ms, stopping=stopping)

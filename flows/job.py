@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
@@ -21,22 +21,36 @@ from connectors.redis_client import translated
 from connectors.settings import Settings
 from connectors.stream_ids import BEGINNING
 from connectors.writer import Command, Lease
+from flows.gate import RedisGate, has_all
+from flows.generations import Reread, reread_after
 from flows.launch import Launch
-from flows.recovery import Store, label_store
+from flows.policies import Policies
+from flows.recovery import Store, empty_store, label_store
 from flows.views import Views
 
 log = structlog.get_logger()
 
 
+class SourceTimes(NamedTuple):
+    """What a job asks its source for: the position of the present, and whether it can read as of a position, apart from
+    collections that had no rows then.
+    """
+
+    now: Callable[[], str]
+    is_readable: Callable[[str, Collection[str]], bool]
+
+
 class Job(NamedTuple):
     """Where the reading begins, each stream's last id before the first record, and this run of the job, which is also
-    the token of its lock.
+    the token of its lock. `reread` is why the collections are read again, None when they are not (any more).
     """
 
     job_id: str
     run_id: str
     snapshot_position: str
     first_marks: Mapping[str, str]
+    generation: int = 1
+    reread: Reread | None = None
 
 
 def begin(
@@ -45,7 +59,8 @@ def begin(
     views: Views,
     launch: Launch,
     store: Store | None,
-    read_position: Callable[[], str],
+    times: SourceTimes,
+    policies: Policies,
     *,
     lease: Lease,
 ) -> Job:
@@ -53,31 +68,106 @@ def begin(
 
     A job that was killed before its first checkpoint is resumed by the engine with no state; it reads again at the
     time, and from the first marks, that it stored here before it emitted anything. Without a recovery store every start
-    is a new job. Raises `ConfigError` for settings that the job cannot go on with, `StreamLost` when Redis no longer
-    knows of it, `Fenced` when the lock is another's by now.
+    is a new job, but for one that was asked to read again. Raises `ConfigError` for settings that the job cannot go on
+    with, `StreamLost` when Redis no longer knows of it, `Fenced` when the lock is another's by now.
     """
     with translated("reading the job's state in Redis"):
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
-    if store is not None and store.job_id is not None and known.get("job_id") == store.job_id:
+    beginning = _Beginning(client, settings, times, policies, lease.fence.token)
+    if store is not None and _is_known(store, known):
         check_same(known, settings, views)
-        job = _job(known, lease.fence.token)
+        if _generation(known) > store.generation:
+            store = empty_store(store)
+            job = beginning.next(known)
+        else:
+            job = _job(known, beginning.run_id)
         log.info(
             "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position
         )
+    elif store is None and "asked" in known:
+        check_same(known, settings, views)
+        job = beginning.next(known)
     elif store is not None and store.has_state:
-        raise StreamLost(
-            f"recovery folder {store.folder}: it holds the state of a job that {settings.keys.job} in Redis does not "
-            "know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job, or name "
-            "a new recovery folder, which reads a snapshot again"
-        )
+        store, job = beginning.repaired(store, known)
     else:
-        job = _new(client, settings, read_position, lease.fence.token)
+        job = beginning.new()
         log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
     stale = [name for name in known if name not in WRITER_FIELDS]
     _write(lease, settings, views, launch, job, stale=stale)
     if store is not None:
-        label_store(store.folder, job_id=job.job_id, run_id=job.run_id)
+        label_store(store.folder, job_id=job.job_id, run_id=job.run_id, generation=job.generation)
     return job
+
+
+def _is_known(store: Store, known: Mapping[str, str]) -> bool:
+    """Whether Redis knows of the store's job, and has not forgotten that its state is of a later generation."""
+    return store.job_id is not None and known.get("job_id") == store.job_id and _generation(known) >= store.generation
+
+
+class _Beginning(NamedTuple):
+    """The ways in which a run can begin."""
+
+    client: Redis
+    settings: Settings
+    times: SourceTimes
+    policies: Policies
+    run_id: str
+
+    def new(self) -> Job:
+        """A job that nothing is known of."""
+        return Job(uuid.uuid4().hex, self.run_id, self.times.now(), self._ends())
+
+    def next(self, known: Mapping[str, str]) -> Job:
+        """The generation that was asked for, at the time asked for if the source can still read as of then."""
+        asked = _job(known, self.run_id)
+        reread = asked.reread or Reread("asked", "")
+        reread, position = self._time_for(reread, asked.snapshot_position)
+        job = asked._replace(snapshot_position=position, reread=reread, first_marks=self._ends())
+        _tell(job, reread)
+        return job
+
+    def repaired(self, store: Store, known: Mapping[str, str]) -> tuple[Store, Job]:
+        """The store's job in another generation, if Redis may lose what it knew of it; raises `StreamLost` if not."""
+        lost = StreamLost(
+            f"recovery folder {store.folder}: it holds the state of a job that {self.settings.keys.job} in Redis does "
+            "not know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job, or "
+            "name a new recovery folder, which reads a snapshot again"
+        )
+        reread = reread_after(lost, self.policies, "")
+        if reread is None:
+            raise lost
+        # What ended the run before may have left word of how far it had come.
+        reread, position = self._time_for(reread, known.get("snapshot_position", "") if "asked" in known else "")
+        generation = max(store.generation, _generation(known)) + 1
+        job = Job(store.job_id or uuid.uuid4().hex, self.run_id, position, self._ends(), generation, reread)
+        _tell(job, reread)
+        return empty_store(store), job
+
+    def _time_for(self, reread: Reread, position: str) -> tuple[Reread, str]:
+        if not position:
+            return reread, self.times.now()
+        if self.times.is_readable(position, reread.removed):
+            return reread, position
+        log.warning("job.reads_at_now", wanted=position, effect="changes since then get no record of their own")
+        since = min(filter(None, (reread.since, position)))
+        return reread._replace(removed=(), since=since), self.times.now()
+
+    def _ends(self) -> dict[str, str]:
+        with translated("reading the ends of the streams"):
+            return {stream: _last_id(self.client, stream) for stream in self.settings.keys.changes}
+
+
+def _tell(job: Job, reread: Reread) -> None:
+    log.warning(
+        "job.reads_again",
+        job=job.job_id,
+        generation=job.generation,
+        snapshot=job.snapshot_position,
+        why=reread.reason,
+        since=reread.since,
+        until=reread.until,
+        reason=reread.text,
+    )
 
 
 def joined(client: Redis, settings: Settings, views: Views) -> tuple[Job, Lease]:
@@ -92,12 +182,6 @@ def joined(client: Redis, settings: Settings, views: Views) -> tuple[Job, Lease]
     return _job(known, fence.token), Lease(client, fence, leads=False)
 
 
-def _new(client: Redis, settings: Settings, read_position: Callable[[], str], run_id: str) -> Job:
-    with translated("reading the ends of the streams"):
-        marks = {stream: _last_id(client, stream) for stream in settings.keys.changes}
-    return Job(uuid.uuid4().hex, run_id, read_position(), marks)
-
-
 def _last_id(client: Redis, stream: str) -> str:
     if not client.exists(stream):
         return BEGINNING
@@ -106,7 +190,26 @@ def _last_id(client: Redis, stream: str) -> str:
 
 def _job(known: Mapping[str, str], run_id: str) -> Job:
     marks = {name.removeprefix("mark:"): value for name, value in known.items() if name.startswith("mark:")}
-    return Job(known["job_id"], run_id, known["snapshot_position"], marks)
+    reread = Reread.from_json(known["reread"]) if "reread" in known and not _is_read(known) else None
+    return Job(known["job_id"], run_id, known["snapshot_position"], marks, _generation(known), reread)
+
+
+def _generation(known: Mapping[str, str]) -> int:
+    return int(known.get("generation", 1))
+
+
+def finished_gate(client: Redis, settings: Settings, job: Job) -> RedisGate:
+    """Where the partitions arrive once a generation's reading will not be done again."""
+    return RedisGate(client, settings.keys.job, _reading(job.generation), settings.mongo_partitions)
+
+
+def _reading(generation: int) -> str:
+    return f"read-{generation}"
+
+
+def _is_read(known: Mapping[str, str]) -> bool:
+    """Whether every partition has arrived there."""
+    return has_all(known, _reading(_generation(known)), int(known["dbwatch_mongo_partitions"]))
 
 
 def check_same(known: Mapping[str, str], settings: Settings, views: Views) -> None:
@@ -146,7 +249,9 @@ def _write(lease: Lease, settings: Settings, views: Views, launch: Launch, job: 
         "run_id": job.run_id,
         "flow": "watch",
         "started_ms": str(time.time_ns() // 1_000_000),
+        "generation": str(job.generation),
         "snapshot_position": job.snapshot_position,
+        **({"reread": job.reread.to_json()} if job.reread else {}),
         "processes": str(max(1, len(launch.addresses))),
         **_fixed(settings),
         "views": _digest(views),

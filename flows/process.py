@@ -17,6 +17,7 @@ import structlog
 
 from connectors.ending import Ending
 from connectors.errors import DBWatchError
+from flows.again import Again, run_again
 from flows.pulse import Pulse
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ def collect_seldom() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
-def finish_at_exit(ending: Ending, pulse: Pulse) -> None:
+def finish_at_exit(ending: Ending, pulse: Pulse, again: Again) -> None:
     """For `bytewax.run`, which knows nothing of `ending`: report its error when the interpreter exits, instead of a
     traceback, and exit with its status."""
 
@@ -73,8 +74,8 @@ def finish_at_exit(ending: Ending, pulse: Pulse) -> None:
             traceback.print_exception(kind, exc, tb)
 
     sys.excepthook = except_hook
-    atexit.register(leave, ending, pulse)
-    ending.on_abandon(lambda: leave(ending, pulse))
+    atexit.register(leave, ending, pulse, again)
+    ending.on_abandon(lambda: leave(ending, pulse, again))
 
 
 def leave_unless(connected: threading.Event, ending: Ending) -> None:
@@ -90,18 +91,26 @@ def leave_unless(connected: threading.Event, ending: Ending) -> None:
     threading.Thread(target=watch, name="dbwatch connection", daemon=True).start()
 
 
-def leave(ending: Ending, pulse: Pulse, *, verbose: bool = False) -> NoReturn:
-    """Finish, and end the process. Threads of the engine and the drivers may still hold connections; what had to be
-    written is written.
+def leave(ending: Ending, pulse: Pulse, again: Again, *, verbose: bool = False) -> NoReturn:
+    """Finish, and end the process, or begin anew in it. Threads of the engine and the drivers may still hold
+    connections; what had to be written is written.
     """
-    os._exit(finish(ending, pulse, verbose=verbose))
-
-
-def finish(ending: Ending, pulse: Pulse, *, verbose: bool = False) -> int:
-    """Say how the job ended, to Redis and to whoever started it; returns the exit status."""
+    error, goes_on = ending.error, False
+    if error is not None:
+        try:
+            goes_on = again.is_arranged(error)
+        except DBWatchError as exc:
+            error = exc
     pulse.stop()
-    if ending.error is not None:
-        return report(ending.error, verbose=verbose)
+    if goes_on and not ending.asked:
+        run_again()
+    os._exit(finish(None if goes_on else error, verbose=verbose))
+
+
+def finish(error: DBWatchError | None, *, verbose: bool = False) -> int:
+    """Say how the job ended to whoever started it; returns the exit status."""
+    if error is not None:
+        return report(error, verbose=verbose)
     log.info("job.stopped")
     sys.stderr.flush()
     return 0

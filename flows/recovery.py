@@ -27,13 +27,14 @@ _POLL_S = 0.1
 
 
 class Store(NamedTuple):
-    """A recovery folder: the id of the job that it belongs to (None when none has used it), and whether it holds
-    state.
+    """A recovery folder: the id of the job that it belongs to (None when none has used it), which generation of it the
+    state is of, and whether it holds state.
     """
 
     folder: Path
     job_id: str | None
     has_state: bool
+    generation: int = 1
 
 
 def make_store(folder: Path) -> None:
@@ -81,15 +82,8 @@ def open_store(folder: Path, *, flow_id: str) -> Store:
             f"recovery folder {folder}: holds the state of the flow {sorted(flows - {flow_id})[0]!r}, expected that of "
             f"{flow_id!r}; name another folder"
         )
-    return Store(folder, _labelled(folder), bool(flows))
-
-
-def label_store(folder: Path, *, job_id: str, run_id: str) -> None:
-    """Write down which job the store belongs to, and which run of it, in this process, uses it now."""
-    whole = folder / f".{_LABEL}.{uuid.uuid4().hex}"
-    label = {"format": _FORMAT, "job": job_id, "run": run_id, "process": str(this_process())}
-    whole.write_text(json.dumps(label) + "\n", encoding="utf-8")
-    whole.replace(folder / _LABEL)
+    job_id, generation = _labelled(folder)
+    return Store(folder, job_id, bool(flows), generation)
 
 
 def check_used_by(folder: Path, *, run_id: str) -> None:
@@ -104,6 +98,29 @@ def check_used_by(folder: Path, *, run_id: str) -> None:
             f"recovery folder {folder}: another job has taken over, {process}, while this one was held up or cut "
             "off; this one leaves it as it is. Nothing is lost, and nothing is to be done"
         )
+
+
+def label_store(folder: Path, *, job_id: str, run_id: str, generation: int = 1) -> None:
+    """Write down which job the store belongs to, which generation of it, and which run uses it now."""
+    whole = folder / f".{_LABEL}.{uuid.uuid4().hex}"
+    label = {"format": _FORMAT, "job": job_id, "generation": generation, "run": run_id, "process": str(this_process())}
+    whole.write_text(json.dumps(label) + "\n", encoding="utf-8")
+    whole.replace(folder / _LABEL)
+
+
+def empty_store(store: Store) -> Store:
+    """Throw the state away; the store keeps its label and its number of partitions. Raises `ConfigError`."""
+    files = _files(store.folder)
+    try:
+        for file in files:
+            for part in store.folder.glob(f"{file.name}*"):  # with the engine's -wal and -shm
+                part.unlink()
+        init_db_dir(store.folder, len(files) or PARTITIONS)
+    except OSError as exc:
+        raise ConfigError(
+            f"recovery folder {store.folder}: its state cannot be thrown away: {exc.strerror}; name a new folder"
+        ) from exc
+    return store._replace(has_state=False)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -124,7 +141,7 @@ def _look(file: Path) -> tuple[int, set[str]]:
     return count, {step.partition(".")[0] for (step,) in steps}
 
 
-def _labelled(folder: Path) -> str | None:
+def _labelled(folder: Path) -> tuple[str | None, int]:
     try:
         label = json.loads((folder / _LABEL).read_text(encoding="utf-8"))
         if label["format"] != _FORMAT:
@@ -132,8 +149,8 @@ def _labelled(folder: Path) -> str | None:
                 f"recovery folder {folder}: its format is {label['format']}, this version reads {_FORMAT}; use the "
                 "version that wrote it, or name a new folder, which reads a snapshot again"
             )
-        return str(label["job"])
+        return str(label["job"]), int(label.get("generation", 1))
     except FileNotFoundError:
-        return None
+        return None, 1
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ConfigError(f"recovery folder {folder}: {_LABEL} cannot be read ({exc}); restore or delete it") from exc

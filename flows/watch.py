@@ -7,7 +7,7 @@ same and makes the recovery store. `build` makes the dataflow from any source an
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -24,23 +24,25 @@ from connectors.dead_letters import DeadLetter, Emitted, Output
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, Stopped, TransientError
 from connectors.letter_limit import LetterLimit
-from connectors.mongo import MongoChangeSource
+from connectors.mongo import MongoChangeSource, Reading
 from connectors.mongo_checks import check as check_mongo
 from connectors.mongo_client import connect as connect_mongo
-from connectors.mongo_client import read_position
+from connectors.mongo_client import is_readable, read_position, settled
 from connectors.mongo_state import partition_name
 from connectors.records import shard_of
 from connectors.redis_client import connect as connect_redis
-from connectors.redis_streams import Guard, RedisStreamSink, SinkEvents, Written, check_redis
+from connectors.redis_streams import Guard, RedisStreamSink, Rereading, SinkEvents, Written, check_redis
 from connectors.settings import Settings
+from connectors.stream_rows import live_rows
 from connectors.writer import Lease, acquire
+from flows.again import Again
 from flows.denormalize import denormalize
 from flows.endpoint import Pages, serve, show_beside_the_engines
 from flows.former import await_former
 from flows.gate import RedisGate
 from flows.gauges import JoinGauges
 from flows.health import Health
-from flows.job import Job, begin, joined
+from flows.job import Job, SourceTimes, begin, finished_gate, joined
 from flows.join.plan import Plan
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
@@ -91,39 +93,41 @@ def flow() -> Dataflow:
     except DBWatchError as exc:
         report(exc)
         raise SystemExit(exc.exit_status) from None
-    finish_at_exit(ending, run.pulse)
+    finish_at_exit(ending, run.pulse, run.again)
     return run.dataflow
 
 
 class Run(NamedTuple):
-    """A job that is ready to be executed, and its pulse, which is to be stopped after it."""
+    """A job that is ready to be executed, its pulse, which is to be stopped after it, and what to do about an error."""
 
     dataflow: Dataflow
     pulse: Pulse
+    again: Again
 
 
-def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
-    """Check the servers and the recovery store, begin the job, and build its dataflow. Raises `DBWatchError`."""
+def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_snapshot: bool = False) -> Run:
+    """Check the servers and the recovery store, begin the job, and build its dataflow. Raises `DBWatchError`.
+
+    With `ends_after_snapshot` it ends by itself where the tail would begin.
+    """
     config, file = settings.config(), str(settings.config_path)
     views, policies = parse_views(config, file=file), parse_policies(config, file=file)
-    if launch.recovery is not None and launch.leads:
-        open_store(launch.recovery, flow_id=FLOW_ID)
+    store = open_store(launch.recovery, flow_id=FLOW_ID) if launch.recovery is not None and launch.leads else None
     if launch.recovery is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
-    check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections)
+    # A collection of a job that has begun may have been dropped since.
+    begins = launch.leads and (store is None or store.job_id is None)
+    check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections, must_exist=begins)
     check_redis(settings.redis_url, settings.keys)
     client = connect_redis(settings.redis_url)
     gauges, meter = JoinGauges(), Meter()
     health = Health(started_ms=now_ms(), join=gauges)
     pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending)
-    edges = _Edges(settings, views, policies, launch, ending, client, meter, health, pulse)
 
-    def position() -> str:
-        with connect_mongo(settings.mongo_uri) as mongo:
-            return read_position(mongo, settings.mongo_db, views.collections)
-
+    again = Again(client, settings, policies, health)
+    edges = _Edges(settings, views, policies, launch, ending, client, meter, health, pulse, again, ends_after_snapshot)
     try:
-        begun = edges.begun(position) if launch.leads else None
+        begun = edges.begun() if launch.leads else None
         facts = at_now(health.facts)
         serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
         show_beside_the_engines(facts)
@@ -134,7 +138,20 @@ def prepare(settings: Settings, launch: Launch, ending: Ending) -> Run:
         raise
     source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
     collect_seldom()
-    return Run(build(views, source, sink, shards=settings.stream_shards, gauges=gauges), pulse)
+    return Run(build(views, source, sink, shards=settings.stream_shards, gauges=gauges), pulse, again)
+
+
+def _source_times(settings: Settings, views: Views) -> SourceTimes:
+    def now() -> str:
+        with connect_mongo(settings.mongo_uri) as mongo:
+            return settled(lambda: read_position(mongo, settings.mongo_db, views.collections))
+
+    def readable(position: str, apart_from: Collection[str]) -> bool:
+        collections = [name for name in views.collections if name not in apart_from]
+        with connect_mongo(settings.mongo_uri) as mongo:
+            return is_readable(mongo, settings.mongo_db, collections, position)
+
+    return SourceTimes(now, readable)
 
 
 class _Edges(NamedTuple):
@@ -149,8 +166,10 @@ class _Edges(NamedTuple):
     meter: Meter
     health: Health
     pulse: Pulse
+    again: Again
+    ends_after_snapshot: bool
 
-    def begun(self, position: Callable[[], str]) -> tuple[Job, Lease]:
+    def begun(self) -> tuple[Job, Lease]:
         """The job, begun under the writer's lock, which the pulse renews from then on."""
         if self.launch.is_cluster:
             await_former(self.client, self.settings.keys.job, self.ending)
@@ -158,7 +177,9 @@ class _Edges(NamedTuple):
         self.pulse.start(lease, is_cluster=self.launch.is_cluster)
         recovery = self.launch.recovery  # looked at once nobody else writes to it
         store = None if recovery is None else open_store(recovery, flow_id=FLOW_ID)
-        return begin(self.client, self.settings, self.views, self.launch, store, position, lease=lease), lease
+        times = _source_times(self.settings, self.views)
+        job = begin(self.client, self.settings, self.views, self.launch, store, times, self.policies, lease=lease)
+        return job, lease
 
     def at_once(self, job: Job, lease: Lease) -> tuple[MongoChangeSource, RedisStreamSink]:
         return self.source(job), self.sink(job, lease)
@@ -188,9 +209,8 @@ class _Edges(NamedTuple):
 
     def source(self, job: Job) -> MongoChangeSource:
         settings, partitions = self.settings, self.settings.mongo_partitions
-        gate = None
-        if self.launch.is_parallel or partitions > 1:
-            gate = RedisGate(self.client, settings.keys.job, job.run_id, partitions)
+        self.again.knows(job)
+        parallel = self.launch.is_parallel or partitions > 1
         return MongoChangeSource(
             uri=settings.mongo_uri,
             database=settings.mongo_db,
@@ -198,7 +218,10 @@ class _Edges(NamedTuple):
             snapshot_first=self.views.looked_up,
             snapshot_position=job.snapshot_position,
             partitions=partitions,
-            gate=gate,
+            gate=self._gate(job.run_id) if parallel else None,
+            removal_gate=(lambda position: self._gate(f"{job.run_id}-{position}")) if parallel else None,
+            reading=self._reading(job),
+            ends_after_snapshot=self.ends_after_snapshot,
             ending=self.ending,
             on_progress=self.health.on_progress,
             on_poll=self.health.on_poll,
@@ -206,7 +229,24 @@ class _Edges(NamedTuple):
             on_epoch=self.health.on_epoch,
         )
 
+    def _gate(self, gate_id: str) -> RedisGate:
+        return RedisGate(self.client, self.settings.keys.job, gate_id, self.settings.mongo_partitions)
+
+    def _reading(self, job: Job) -> Reading | None:
+        if job.reread is None:
+            return None
+        collection_of = {view.name: view.collection for view in self.views.views}
+
+        def known() -> list[tuple[str, str]]:
+            live = live_rows(self.client, list(job.first_marks.items()))
+            return [(collection_of[view], key) for view, key in live if view in collection_of]
+
+        return Reading(frozenset(job.reread.removed), known, finished_gate(self.client, self.settings, job))
+
     def sink(self, job: Job, lease: Lease) -> RedisStreamSink:
+        rereading = None
+        if job.reread is not None:
+            rereading = Rereading(job.snapshot_position, finished_gate(self.client, self.settings, job).is_open)
         return RedisStreamSink(
             url=self.settings.redis_url,
             keys=self.settings.keys,
@@ -222,6 +262,7 @@ class _Edges(NamedTuple):
                 on_letters=self.health.on_dead_letters,
             ),
             guard=Guard(lease.fence, partial(self._check_ours, job, lease)),
+            rereading=rereading,
         )
 
     def _check_store(self, job: Job) -> None:

@@ -87,13 +87,13 @@ def command(
     ending = Ending()
     end_on_signals(ending)
     run = prepare(settings, launch, ending)
-    ending.on_abandon(lambda: leave(ending, run.pulse, verbose=verbose))
+    ending.on_abandon(lambda: leave(ending, run.pulse, run.again, verbose=verbose))
     try:
         cli_main(run.dataflow, **_engine_options(launch, snapshot_interval, backup_interval))
     except BaseException as exc:  # a panic of the engine is no Exception
         if engine_failed(ending, run.pulse, exc) and verbose:
             raise
-    leave(ending, run.pulse, verbose=verbose)
+    leave(ending, run.pulse, run.again, verbose=verbose)
 
 
 def _engine_options(launch: Launch, snapshot_interval_s: int, backup_interval_s: int) -> dict[str, Any]:

@@ -22,8 +22,9 @@ class Workload:
         self._mongo = mongo
         self._rnd = random.Random(seed)
         self.changes: Counter[RowKey] = Counter()
+        self._images = images
         for name in COLLECTIONS:
-            self._db.create_collection(name, changeStreamPreAndPostImages={"enabled": images})
+            self._create(name)
         # Few keys, so that rows meet; of several types, so that the key's form matters.
         self._keys: dict[str, list[Any]] = {
             "movies": [ObjectId(), ObjectId(), 5, "5", 6.5],
@@ -40,6 +41,24 @@ class Workload:
         return frozenset(
             (name, key_of(row["_id"])) for name in COLLECTIONS for row in self._db[name].find({}, {"_id": 1})
         )
+
+    def _create(self, name: str) -> None:
+        self._db.create_collection(name, changeStreamPreAndPostImages={"enabled": self._images})
+
+    def remove(self, *names: str, how: str) -> None:
+        """Drop the collections, or rename them away, and make them anew; each of their rows counts as a delete."""
+        for name in names:
+            for row in self._db[name].find({}, {"_id": 1}):
+                self.changes[name, key_of(row["_id"])] += 1
+        if how == "dropDatabase":
+            self._mongo.drop_database(self._db.name)
+        for name in names:
+            if how == "drop":
+                self._db[name].drop()
+            elif how == "rename":
+                self._db[name].rename(f"{name}_{self._rnd.randrange(1 << 30)}")
+        for name in names:
+            self._create(name)
 
     def step(self) -> None:
         """One random change, now and then several in one transaction."""
