@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
+import signal
 import time
+from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
 
-from tests.acceptance.oracle import Document
-from tests.acceptance.processes import Job
+from connectors.redis_client import connect
+from tests.acceptance.oracle import Document, batch_join, differences
+from tests.acceptance.processes import VIEWS, Job
 from tests.acceptance.test_watch import Settings, engine, expect_no_differences, read_feed, settings, streams
 from tests.acceptance.workload import COLLECTIONS, Workload
-from tests.conftest import wait_until
+from tests.conftest import StartRedis, wait_until
+from tests.connectors.bare_mongod import bare_mongod, initiate
 
 __all__ = ["settings"]
 
@@ -47,4 +54,126 @@ def test_rows_of_a_removed_collection_are_deleted_and_nothing_else_is_told_twice
                 job.start()
         expect_no_differences(mongo, settings, workload, snapshot, job)
         assert job.output().count('"event": "job.reads_again"') >= 2
+        assert job.stop() == 0
+
+
+def faults_of(settings: Settings, mongo: MongoClient[Document]) -> list[str]:
+    """What is wrong with the feed when changes may lack a record of their own: its order, or the last of a row."""
+    feed = read_feed(settings["REDIS_URL"], streams(settings))
+    joined = batch_join(mongo, settings["MONGO_DB"])
+    return [
+        line
+        for line in differences(feed, joined, {}, snapshot=frozenset())
+        if "records without cause" not in line and "snapshot rows" not in line
+    ]
+
+
+def expect_no_faults(settings: Settings, mongo: MongoClient[Document], job: Job) -> None:
+    wait_until(lambda: not job.running or not faults_of(settings, mongo), 30)
+    assert job.running, job.output()
+
+
+@pytest.fixture
+def forgetful_mongod(tmp_path: Path) -> Generator[str]:
+    """A server that keeps a megabyte or so of changes, and old versions for no longer than it must."""
+    arguments = ("--oplogSize", "1", "--syncdelay", "1", "--setParameter", "minSnapshotHistoryWindowInSeconds=5")
+    folder = tmp_path / "mongod"
+    folder.mkdir()
+    with bare_mongod(folder, "--replSet", "rs0", *arguments) as port:
+        yield initiate(port)
+
+
+def forget(mongo: MongoClient[Document]) -> None:
+    """Let the oplog lose everything that is in it."""
+    newest = next(mongo.local["oplog.rs"].find().sort("$natural", -1))
+
+    def forgotten() -> bool:
+        mongo["another"].filler.insert_many([{"text": "x" * 100_000} for _ in range(10)])
+        oldest = mongo.local["oplog.rs"].find_one()
+        return oldest is not None and oldest["ts"] > newest["ts"]
+
+    wait_until(forgotten, 30, what="the oplog forgets")
+
+
+@pytest.mark.parametrize("partitions", [1, 2])
+def test_lost_history_stops_the_job_or_is_made_up_for_by_what_differs(
+    forgetful_mongod: str, redis_url: str, prefix: str, tmp_path: Path, partitions: int
+) -> None:
+    settings = {"MONGO_URI": forgetful_mongod, "MONGO_DB": "shop", "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
+    settings["DBWATCH_MONGO_PARTITIONS"] = str(partitions)
+    with MongoClient[Document](forgetful_mongod) as mongo:
+        workload = Workload(mongo, "shop", 12)
+        workload.fill(150)
+        with Job(tmp_path, settings, engine(tmp_path)) as job:
+            job.start()
+            expect_no_faults(settings, mongo, job)
+            assert job.stop() == 0
+            before = read_feed(redis_url, streams(settings))
+            for _ in range(60):
+                workload.step()
+            workload.remove_some("comments", 5)
+            forget(mongo)
+            job.start()
+            assert job.wait() == 2
+            assert re.search(
+                r"missing are the changes from 20\S+ \(position \w+\) to 20\S+ \(position \w+\)", job.output()
+            )
+            assert 'set on_history_lost = "resnapshot"' in job.output()
+            assert read_feed(redis_url, streams(settings)) == before
+            (tmp_path / "dbwatch.toml").write_text(f'on_history_lost = "resnapshot"\n{VIEWS}', encoding="utf-8")
+            job.start()
+            expect_no_faults(settings, mongo, job)
+            after = read_feed(redis_url, streams(settings))[len(before) :]
+            assert {entry.fields["op"] for entry in after} >= {"d"}
+            assert all(entry.json("before") != entry.json("after") for entry in after)
+            for _ in range(60):
+                workload.step()
+            expect_no_faults(settings, mongo, job)
+            assert job.stop() == 0
+
+
+@pytest.mark.parametrize("forgets", ["its last seconds", "everything"])
+def test_entries_that_redis_lost_stop_the_job_or_are_written_again(
+    mongo: MongoClient[Document],
+    mongo_uri: str,
+    mongo_db: str,
+    start_redis: StartRedis,
+    tmp_path: Path,
+    forgets: str,
+) -> None:
+    server = start_redis(extra_args=("--appendonly", "no"), folder=tmp_path / "redis")
+    settings = {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": server.uri, "DBWATCH_PREFIX": "p"}
+    workload = Workload(mongo, mongo_db, 13)
+    workload.fill(150)
+    with Job(tmp_path, settings, engine(tmp_path)) as job:
+        job.start()
+        expect_no_faults(settings, mongo, job)
+        with connect(server.uri) as client:
+            if forgets == "its last seconds":
+                client.save()
+        for _ in range(60):
+            workload.step()
+        expect_no_faults(settings, mongo, job)
+        assert job.stop() == 0
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        server = start_redis(extra_args=("--appendonly", "no"), folder=tmp_path / "redis")
+        settings["REDIS_URL"] = job.env["REDIS_URL"] = server.uri
+        job.start()
+        assert job.wait() == 2
+        assert "Redis lost" in job.output()
+        (tmp_path / "dbwatch.toml").write_text(f'on_stream_lost = "repair"\n{VIEWS}', encoding="utf-8")
+        before = read_feed(server.uri, streams(settings))
+        job.start()
+        expect_no_faults(settings, mongo, job)
+        repaired = read_feed(server.uri, streams(settings))[len(before) :]
+        assert repaired
+        assert len({entry.row_key for entry in repaired}) == len(repaired), "one record says what a row is now"
+        counted = Counter(workload.changes)
+        for _ in range(60):
+            workload.step()
+        expect_no_faults(settings, mongo, job)
+        later = read_feed(server.uri, streams(settings))[len(before) + len(repaired) :]
+        own = Counter(entry.row_key for entry in later if "cause" not in entry.fields)
+        assert own == workload.changes - counted, "each later change has one record"
         assert job.stop() == 0

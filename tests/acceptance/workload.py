@@ -60,6 +60,11 @@ class Workload:
         for name in names:
             self._create(name)
 
+    def remove_some(self, name: str, count: int) -> None:
+        """Delete as many rows, or all."""
+        for row in self._db[name].find({}, {"_id": 1}).limit(count):
+            self.changes[name, key_of(row["_id"])] += self._db[name].delete_one(row).deleted_count
+
     def step(self) -> None:
         """One random change, now and then several in one transaction."""
         if self._rnd.random() < 0.05:
