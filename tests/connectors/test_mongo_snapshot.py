@@ -14,11 +14,12 @@ from bson import Binary, Decimal128, Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from connectors.changes import Change, Shape
 from connectors.dead_letters import DeadLetter, Emitted
-from connectors.errors import ConfigError, TransientError
-from connectors.mongo_client import Client, connect, read_position
+from connectors.errors import ConfigError, SnapshotLost, TransientError
+from connectors.mongo_client import Client, connect, read_position, translated
 from connectors.mongo_snapshot import read_snapshot
 from connectors.mongo_state import Item, Plan, SourceState
 from connectors.rows import key_text
@@ -92,21 +93,27 @@ def test_progress_counts_rows_against_what_is_expected(mongo_uri: str, db: Datab
     db.films.insert_many([{"_id": i} for i in range(10)])
     with Driven(mongo_uri, db.name, ["films"], max_batch=4) as job:
         job.until_tail()
-    snapshot = [p for p in job.progress if p.phase == "snapshot"]
-    assert [(p.collection, p.read, p.expected) for p in snapshot] == [("films", n, 10) for n in (4, 8, 10, 10)]
+    snapshot = [(p.collection, p.read, p.expected) for p in job.progress if p.phase == "snapshot"]
+    assert snapshot == [("", 0, 0), *(("films", n, 10) for n in (4, 8, 10, 10))]
 
 
-def test_a_time_that_the_server_no_longer_keeps_is_told_with_the_setting(
+def test_a_time_that_the_server_no_longer_keeps_is_told_with_the_setting() -> None:
+    too_old = OperationFailure("Read timestamp is older than the oldest available timestamp.", 239)
+    with pytest.raises(ConfigError) as error, translated("the snapshot", position="5f00000000000001"):
+        raise too_old
+    assert "minSnapshotHistoryWindowInSeconds" in str(error.value)
+    assert "2020-07-04T04:05:20Z" in str(error.value)
+    assert "name a new recovery folder" in str(error.value)
+
+
+def test_a_collection_that_was_made_after_the_time_of_the_snapshot_loses_it(
     mongo_uri: str, db: Database[Document]
 ) -> None:
     db.films.insert_one({"_id": 1})
     with Driven(mongo_uri, db.name, ["films"], position="5f00000000000001") as job:
         job.until_end()
-    text = str(job.ending.error)
-    assert isinstance(job.ending.error, ConfigError)
-    assert "minSnapshotHistoryWindowInSeconds" in text
-    assert "2020-07-04T04:05:20Z" in text
-    assert "name a new recovery folder" in text
+    assert isinstance(job.ending.error, SnapshotLost)
+    assert "2020-07-04T04:05:20Z" in str(job.ending.error)
 
 
 @pytest.mark.parametrize("max_batch", [1, 2, 1000])

@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from connectors.errors import ConfigError, HistoryLost
+from connectors.errors import CollectionRemoved, HistoryLost
 from connectors.mongo_events import position_time
 from connectors.mongo_state import SourceState
 from connectors.rows import key_text
@@ -169,7 +169,7 @@ def test_a_removed_collection_ends_the_job_after_what_came_before(
         remove(db)
         job.until_end()
         states = job.snapshots()
-    assert isinstance(job.ending.error, ConfigError)
+    assert isinstance(job.ending.error, CollectionRemoved)
     assert told in str(job.ending.error)
     assert "name a new recovery folder" in str(job.ending.error)
     again = Driven(mongo_uri, db.name, ["films"], position=job.position, partitions=2)

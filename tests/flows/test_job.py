@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from connectors.errors import ConfigError, Fenced, StreamLost
 from connectors.redis_client import connect
 from connectors.settings import Settings
 from connectors.writer import acquire
-from flows.job import Job, begin, joined
+from flows.generations import Reread, request_generation
+from flows.job import Job, SourceTimes, begin, finished_gate, joined
 from flows.launch import Launch
+from flows.policies import Policies
 from flows.recovery import Store, open_store
 from flows.views import Views, parse_views
 from tests.flows.test_recovery import make_store
@@ -33,6 +35,15 @@ class World:
         self.settings = settings
         self.folder = folder
         self.reads = 0
+        self.readable = True
+        self.policies = Policies()
+
+    @property
+    def times(self) -> SourceTimes:
+        return SourceTimes(self.position, self._is_readable)
+
+    def _is_readable(self, position: str, apart_from: Collection[str]) -> bool:
+        return self.readable
 
     def position(self) -> str:
         self.reads += 1
@@ -46,7 +57,11 @@ class World:
     def begin_with(self, store: Store | None, views: Views = VIEWS, **changed: Any) -> Job:
         """As one process after the other: each finds that the one before is gone."""
         lease = acquire(self.client, self.settings.keys.job, ending=Ending())
-        return begin(self.client, replace(self.settings, **changed), views, Launch(), store, self.position, lease=lease)
+        settings = replace(self.settings, **changed)
+        return begin(self.client, settings, views, Launch(), store, self.times, self.policies, lease=lease)
+
+    def request(self, reread: Reread, after: Job) -> None:
+        request_generation(self.client, self.settings.keys, after.generation, reread)
 
     def write(self) -> str:
         return str(self.client.xadd(self.settings.keys.changes[0], {"view": "movies"}))
@@ -162,6 +177,85 @@ def test_a_process_that_lost_the_lock_meanwhile_begins_nothing(world: World) -> 
     held_up = acquire(world.client, world.settings.keys.job, ending=Ending())
     first = world.begin()
     with pytest.raises(Fenced, match="another job has taken over"):
-        begin(world.client, world.settings, VIEWS, Launch(), None, world.position, lease=held_up)
+        begin(world.client, world.settings, VIEWS, Launch(), None, world.times, world.policies, lease=held_up)
     known: Any = world.client.hgetall(world.settings.keys.job)
     assert (known["job_id"], known["writer"]) == (first.job_id, first.run_id)
+
+
+def test_a_generation_that_was_asked_for_begins_with_no_state_where_it_was_asked_to(world: World) -> None:
+    first = world.begin()
+    end = world.write()
+    reread = Reread("collection_removed", "movies was dropped", "position-9", ("movies",))
+    world.request(reread, first)
+    store = open_store(world.folder, flow_id="watch")
+    partitions = sorted(world.folder.glob("part-*"))
+    partitions[0].unlink()  # the state is thrown away whole, whatever is left of it
+    second = world.begin_with(store._replace(has_state=True))
+    assert sorted(world.folder.glob("part-*")) != []
+    assert not open_store(world.folder, flow_id="watch").has_state
+    assert (second.job_id, second.generation) == (first.job_id, 2)
+    assert (second.snapshot_position, second.reread) == ("position-9", reread)
+    assert second.first_marks == {world.settings.keys.changes[0]: end}
+    world.write()
+    third = world.begin(has_state=True)
+    assert third == second._replace(run_id=third.run_id), "a restart goes on with it"
+
+
+def test_a_time_that_can_no_longer_be_read_is_now_and_says_since_when_changes_are_merged(world: World) -> None:
+    first = world.begin()
+    world.request(Reread("collection_removed", "dropped", "position-0", ("movies",)), first)
+    world.readable = False
+    second = world.begin(has_state=True)
+    assert second.snapshot_position == "position-2"
+    assert second.reread == Reread("collection_removed", "dropped", "position-0", (), since="position-0")
+
+
+def test_a_generation_is_asked_for_once_however_many_processes_ask(world: World) -> None:
+    first = world.begin()
+    world.request(Reread("history_lost", "one"), first)
+    world.request(Reread("history_lost", "two"), first)
+    second = world.begin(has_state=True)
+    assert second.generation == 2
+    assert second.reread is not None
+    assert second.reread.text == "one"
+
+
+def test_a_reading_is_over_for_later_runs_once_all_partitions_have_arrived(world: World) -> None:
+    first = world.begin()
+    world.request(Reread("asked", ""), first)
+    second = world.begin()
+    gate = finished_gate(world.client, world.settings, second)
+    assert not gate.is_open()
+    gate.arrive("tail-0")
+    assert gate.is_open()
+    third = world.begin(has_state=True)
+    assert (third.generation, third.reread) == (2, None)
+
+
+def test_without_a_recovery_store_the_reading_that_was_asked_for_is_still_held_against_the_feed(world: World) -> None:
+    first = world.begin_with(None)
+    world.request(Reread("collection_removed", "dropped", "position-7"), first)
+    second = world.begin_with(None)
+    assert (second.job_id, second.generation, second.snapshot_position) == (first.job_id, 2, "position-7")
+    assert world.begin_with(None).job_id != first.job_id
+
+
+@pytest.mark.parametrize("lose", [forget, begin_another])
+def test_a_redis_that_forgot_the_job_may_be_repaired(world: World, lose: Callable[[World], None]) -> None:
+    first = world.begin()
+    lose(world)
+    world.policies = Policies(on_stream_lost="repair")
+    second = world.begin(has_state=True)
+    assert (second.job_id, second.generation) == (first.job_id, 2)
+    assert second.reread is not None
+    assert second.reread.reason == "stream_lost"
+
+
+def test_a_redis_that_knows_an_earlier_generation_than_the_store_lost_data(world: World) -> None:
+    first = world.begin()
+    earlier: Any = world.client.hgetall(world.settings.keys.job)
+    world.request(Reread("asked", ""), first)
+    world.begin()
+    world.client.hset(world.settings.keys.job, mapping=earlier)
+    with pytest.raises(StreamLost, match="does not know"):
+        world.begin(has_state=True)

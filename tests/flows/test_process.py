@@ -44,16 +44,12 @@ def test_verbose_says_where_it_comes_from(capsys: pytest.CaptureFixture[str]) ->
     assert said.endswith("dbwatch: error: found\n")
 
 
-def test_a_job_that_was_asked_to_end_ends_well(pulse: Pulse) -> None:
-    ending = Ending()
-    ending.request()
-    assert finish(ending, pulse) == 0
+def test_a_job_that_was_asked_to_end_ends_well() -> None:
+    assert finish(None) == 0
 
 
-def test_a_job_that_failed_says_why_and_with_which_status(pulse: Pulse, capsys: pytest.CaptureFixture[str]) -> None:
-    ending = Ending()
-    ending.fail(StreamLost("entries are gone"))
-    assert finish(ending, pulse) == 2
+def test_a_job_that_failed_says_why_and_with_which_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert finish(StreamLost("entries are gone")) == 2
     assert "dbwatch: error: entries are gone" in capsys.readouterr().err
 
 
