@@ -79,7 +79,7 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
                 cursor = _command(client, plan, session, more | {"batchSize": max_batch, "maxTimeMS": plan.await_ms})
             next_batch, fragments = whole_events(fragments, cursor["nextBatch"])
             batch += next_batch
-            if (fragments and not batch) or (next_batch and may_go_on(plan, next_batch)):
+            if (fragments and not batch) or (cursor["id"] and may_go_on(plan, next_batch)):
                 continue
             end = None if fragments else bytes(cursor["postBatchResumeToken"].raw)
             while True:

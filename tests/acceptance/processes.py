@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,11 +49,9 @@ class Job:
         self.env = {**known, "DBWATCH_CONFIG": str(config), "DBWATCH_METRICS": "off", **settings}
         self._process: subprocess.Popen[bytes] | None = None
         self._events_before = 0
-        self.started_s = 0.0
 
     def start(self) -> None:
         self._events_before = self.output().count('"event": "job.')
-        self.started_s = time.monotonic()
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(self._command, cwd=ROOT, env=self.env, stdout=out, stderr=out)
 
