@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import NoReturn
 
 import structlog
 from redis import Redis
 
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, PeerEnded
 from connectors.settings import Settings
 from flows.gate import RedisGate
-from flows.generations import following, reached_by, request_generation, reread_after, runs_again_after
+from flows.generations import (
+    asked_generation,
+    following,
+    goes_on_after,
+    reached_by,
+    request_generation,
+    reread_after,
+    runs_again_after,
+)
 from flows.health import Health
 from flows.job import Job, finished_gate
 from flows.policies import Policies
 
 log = structlog.get_logger()
+
+_NEWS_S = 5.0
+_POLL_S = 0.1
 
 
 class Again:
@@ -39,6 +51,8 @@ class Again:
         job = self._job
         if job is None:
             return False
+        if isinstance(error, PeerEnded):
+            return goes_on_after(error.kind, self._policies) and self._hears_of_generation(job.generation + 1)
         if runs_again_after(error, self._policies):
             log.warning("job.runs_again", reason=str(error))
             return True
@@ -51,6 +65,13 @@ class Again:
             reread = reread._replace(since=job.snapshot_position)
         unfinished = None if job.reread is None or over.is_open() else job.reread
         request_generation(self._client, self._settings.keys, job.generation, following(reread, unfinished))
+        return True
+
+    def _hears_of_generation(self, number: int) -> bool:
+        """Give the process that met the error time to ask for the generation, so that it is not begun without it."""
+        deadline_s = time.monotonic() + _NEWS_S
+        while asked_generation(self._client, self._settings.keys) < number and time.monotonic() < deadline_s:
+            time.sleep(_POLL_S)
         return True
 
 

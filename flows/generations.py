@@ -7,7 +7,7 @@ Kept in `P:job`: a generation is asked for there when a run ends, and begun by t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import orjson
 from redis import Redis
@@ -89,6 +89,21 @@ def reread_after(error: DBWatchError, policies: Policies, reached: str) -> Rerea
             return None
 
 
+def goes_on_after(kind: str, policies: Policies) -> bool:
+    """Whether a job goes on, in one way or the other, after an error of this class that one of its processes met.
+    Pure.
+    """
+    match kind:
+        case CollectionRemoved.__name__ | SnapshotLost.__name__:
+            return True
+        case HistoryLost.__name__:
+            return policies.on_history_lost == "resnapshot"
+        case StreamLost.__name__:
+            return policies.on_stream_lost == "repair"
+        case _:
+            return False
+
+
 def runs_again_after(error: DBWatchError, policies: Policies) -> bool:
     """Whether the same generation is to be run again, which writes anew what the stream lost since its last checkpoint.
     Pure.
@@ -113,6 +128,12 @@ def reached_by(positions: Iterable[str], partitions: int) -> str:
     """The position up to which a run with so many partitions has emitted everything, when all of them are known."""
     known = list(positions)
     return max(known) if len(known) == partitions else ""
+
+
+def asked_generation(client: Redis, keys: Keys) -> int:
+    """The newest generation that was begun or asked for."""
+    with translated("reading the job's state in Redis"):
+        return int(cast("str | None", client.hget(keys.job, "generation")) or 1)
 
 
 def request_generation(client: Redis, keys: Keys, generation: int, reread: Reread) -> None:

@@ -9,6 +9,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Generator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pymongo import MongoClient
 
 from connectors.redis_client import connect
 from tests.acceptance.oracle import Document, batch_join, differences
-from tests.acceptance.processes import VIEWS, Job
+from tests.acceptance.processes import DBWATCH, VIEWS, Cluster, Job, free_addresses
 from tests.acceptance.test_watch import Settings, engine, expect_no_differences, read_feed, settings, streams
 from tests.acceptance.workload import COLLECTIONS, Workload
 from tests.conftest import StartRedis, wait_until
@@ -181,3 +182,25 @@ def test_entries_that_redis_lost_stop_the_job_or_are_written_again(
         own = Counter(entry.row_key for entry in later if "cause" not in entry.fields)
         assert own == workload.changes - counted, "each later change has one record"
         assert job.stop() == 0
+
+
+def test_a_cluster_reads_again_as_one_job(mongo: MongoClient[Document], settings: Settings, tmp_path: Path) -> None:
+    settings |= {"DBWATCH_MONGO_PARTITIONS": "2", "DBWATCH_STREAM_SHARDS": "2"}
+    workload = Workload(mongo, settings["MONGO_DB"], 14)
+    snapshot = workload.fill(150)
+    command = [*DBWATCH, "run", "-r", str(tmp_path / "recovery"), "-s", "1", "-a", ";".join(free_addresses(2))]
+    folders = [tmp_path / "0", tmp_path / "1"]
+    with ExitStack() as stack:
+        for folder in folders:
+            folder.mkdir()
+        jobs = [stack.enter_context(Job(f, settings, [*command, "-i", str(i)])) for i, f in enumerate(folders)]
+        cluster = Cluster(jobs)
+        cluster.start()
+        wait_until(lambda: read_feed(settings["REDIS_URL"], streams(settings)), 30, what="the first record")
+        for at in range(300):
+            workload.step()
+            if at == 150:
+                workload.remove("users", how="drop")
+        expect_no_differences(mongo, settings, workload, snapshot, cluster)
+        assert "job.reads_again" in jobs[0].output()
+        assert cluster.stop() == [0, 0]
