@@ -89,14 +89,14 @@ def command(
     run = prepare(settings, launch, ending)
     ending.on_abandon(lambda: leave(ending, run.pulse, run.again, verbose=verbose))
     try:
-        cli_main(run.dataflow, **_engine_options(launch, snapshot_interval, backup_interval))
+        cli_main(run.dataflow, **engine_options(launch, snapshot_interval, backup_interval))
     except BaseException as exc:  # a panic of the engine is no Exception
         if engine_failed(ending, run.pulse, exc) and verbose:
             raise
     leave(ending, run.pulse, run.again, verbose=verbose)
 
 
-def _engine_options(launch: Launch, snapshot_interval_s: int, backup_interval_s: int) -> dict[str, Any]:
+def engine_options(launch: Launch, snapshot_interval_s: int, backup_interval_s: int) -> dict[str, Any]:
     """What `cli_main` is told, as `bytewax.run` tells it."""
     from bytewax.recovery import RecoveryConfig
 

@@ -13,6 +13,7 @@ _ROWS_PER_S = 3000
 
 _SHORT_OPLOG_S, _SHORT_HEADROOM_S = 24 * 3600, 2 * 3600
 _LARGEST_SKEW_MS = 1000
+_CORRECT = ("correct dbwatch.toml, or MONGO_DB",)
 _WELL = ("PRIMARY", "SECONDARY", "ARBITER")
 GRANT = (
     'db.getSiblingDB("admin").grantRolesToUser("dbwatch", '
@@ -27,8 +28,7 @@ def of_mongo(facts: Facts) -> Iterator[Verdict]:
         yield Verdict("fail", "mongodb", mongo.refusal)
         return
     for check in CHECKS:
-        yield from check(mongo)
-    yield from _oplog(facts)
+        yield from check(facts)
     yield skew("mongodb clock", "MongoDB", mongo.skew_ms)
 
 
@@ -73,14 +73,18 @@ def _privileges(mongo: MongoFacts) -> Iterator[Verdict]:
         yield Verdict("ok", "privileges", "find and changeStream on the whole database")
 
 
-def _collections(mongo: MongoFacts) -> Iterator[Verdict]:
+def _collections(mongo: MongoFacts, *, begun: bool) -> Iterator[Verdict]:
     if isinstance(mongo.collections, Unknown):
         yield _unseen("collections", "the collections", mongo.collections, level="fail")
         return
     wrong = [c for c in mongo.collections if c.kind != "collection"]
     for c in wrong:
-        found = f"{c.name} is a {c.kind}, which cannot be watched" if c.kind else f"{c.name} does not exist"
-        yield Verdict("fail", "collections", found, ("correct dbwatch.toml, or MONGO_DB",))
+        if c.kind:
+            yield Verdict("fail", "collections", f"{c.name} is a {c.kind}, which cannot be watched", _CORRECT)
+        elif begun:
+            yield Verdict("warn", "collections", f"{c.name} does not exist: dropped since the job began?", _CORRECT)
+        else:
+            yield Verdict("fail", "collections", f"{c.name} does not exist, and no job begins without it", _CORRECT)
     right = [c for c in mongo.collections if c.kind == "collection"]
     if not wrong:
         yield Verdict("ok", "collections", f"{len(right)}, {sum(c.rows for c in right):,} rows")
@@ -176,6 +180,11 @@ def _unseen(check: str, what: str, why: Unknown, *, level: Level = "unknown") ->
     return Verdict(level, check, f"{what}: {why.reason}")
 
 
-Check = Callable[[MongoFacts], Iterator[Verdict]]
-
-CHECKS: tuple[Check, ...] = (_server, _members, _privileges, _collections, _window)
+CHECKS: tuple[Callable[[Facts], Iterator[Verdict]], ...] = (
+    lambda facts: _server(facts.mongo),
+    lambda facts: _members(facts.mongo),
+    lambda facts: _privileges(facts.mongo),
+    lambda facts: _collections(facts.mongo, begun=bool(facts.job.job_id)),
+    lambda facts: _window(facts.mongo),
+    _oplog,
+)

@@ -25,7 +25,7 @@ def verify(settings: Settings, names: Sequence[str], options: Options, tell: Tel
     """Compare these views, all when none is named. Raises `DBWatchError` when that cannot be done."""
     views = parse_views(settings.config(), file=str(settings.config_path))
     chosen = chosen_views(views, names)
-    check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=chosen.collections)
+    check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=chosen.collections, must_exist=False)
     redis = reached(connect_redis(settings.redis_url), settings.redis_url)
     with redis, connect_mongo(settings.mongo_uri) as mongo:
         _check_feed(redis, settings, views)

@@ -18,6 +18,7 @@ from connectors.settings import Keys
 
 _POLL_S = 0.2
 _SILENT_S = 3.5
+_BEGINS_AGAIN_S = 15.0
 
 
 class Standing(NamedTuple):
@@ -72,24 +73,16 @@ class JobWatch:
         with translated(f"reading {self._keys.health}"):
             return standing_of(cast("dict[str, str]", self._client.hgetall(self._keys.health)))
 
-    def _is_held(self) -> bool:
-        """Whether somebody holds the writer's lock, and was heard of lately, by Redis's clock: a job that has just
-        begun has not spoken yet.
-        """
-        with translated(f"reading {self._keys.job}"):
-            writer = Writer.from_fields(cast("dict[str, str]", self._client.hgetall(self._keys.job)))
-            seconds, _ = self._client.time()
-        return writer is not None and seconds - writer.seen_ms / 1000 < LEASE_S
-
     def is_running(self) -> bool:
         """Whether a process has spoken since this watch began; waits for it a few seconds at most."""
+        asked_s = time.monotonic()
         while True:
             now = self.standing()
-            if now.has_ended and not self._is_held():
-                return False
-            if now.spoke != self._first.spoke:
+            if now.spoke != self._first.spoke and not now.has_ended:
                 return True
-            if time.monotonic() > self._seen_s + _SILENT_S:
+            patience_s = self._patience_s(now)
+            since_s = asked_s if patience_s > _SILENT_S else self._seen_s
+            if patience_s == 0 or time.monotonic() > since_s + patience_s:
                 return False
             time.sleep(_POLL_S)
 
@@ -104,13 +97,28 @@ class JobWatch:
             now = self.standing()
             if now.spoke != heard.spoke:
                 heard, heard_s = now, time.monotonic()
-            if time.monotonic() > heard_s + _SILENT_S or (now.has_ended and not self._is_held()):
-                return False
-            if now.states <= {"tail", "stopped"} and now.position >= position:
+            if "tail" in now.states and now.states <= {"tail", "stopped"} and now.position >= position:
                 return True
+            if time.monotonic() > heard_s + self._patience_s(now):
+                return False
             if time.monotonic() > deadline_s:
                 raise ConfigError(_late(now, position, timeout_s))
             time.sleep(_POLL_S)
+
+    def _patience_s(self, now: Standing) -> float:
+        """How long a job that says this may be silent before it is taken to be gone.
+
+        One that has just begun holds the writer's lock and has not spoken yet; that it was heard of lately is told by
+        Redis's clock. One that reads the collections again has stopped and begins anew.
+        """
+        with translated(f"reading {self._keys.job}"):
+            known = cast("dict[str, str]", self._client.hgetall(self._keys.job))
+            seconds, _ = self._client.time()
+        if "asked" in known:
+            return _BEGINS_AGAIN_S
+        writer = Writer.from_fields(known)
+        is_held = writer is not None and seconds - writer.seen_ms / 1000 < LEASE_S
+        return 0.0 if now.has_ended and not is_held else _SILENT_S
 
 
 def _late(now: Standing, position: str, timeout_s: float) -> str:

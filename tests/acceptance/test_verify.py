@@ -158,6 +158,15 @@ def test_a_changed_looked_up_row_makes_every_row_that_refers_to_it_stale(scene: 
     assert (outcome.status, outcome.count("stale"), set(outcome.report["views"])) == (1, 7, {"comments"})
 
 
+def test_a_dropped_collection_leaves_extra_rows_until_a_job_has_heard_of_it(scene: Scene) -> None:
+    scene.db["movies"].insert_many([{"_id": n} for n in range(3)])
+    scene.follow()
+    scene.db["movies"].drop()
+    outcome = scene.verify()
+    assert (outcome.status, outcome.count("extra"), outcome.report["drift"]) == (1, 3, 3)
+    scene.follow()
+
+
 @pytest.mark.parametrize("redis_kind", REDIS_KINDS)
 def test_rows_whose_records_were_trimmed_are_counted_apart(scene: Scene) -> None:
     scene.db["movies"].insert_many([{"_id": n, "title": str(n)} for n in range(500)])

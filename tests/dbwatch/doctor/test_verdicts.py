@@ -76,7 +76,7 @@ DENIED = Unknown("not authorized", denied=True)
         ("mongo", {"members": (Member("a", "PRIMARY"), Member("b", "DOWN"))}, "members", "fail", "majority"),
         ("mongo", {"members": DENIED}, "members", "unknown", "may not see"),
         ("mongo", {"privileges": "lacks changeStream"}, "privileges", "fail", "lacks changeStream"),
-        ("mongo", {"collections": (Collection("films", ""),)}, "collections", "fail", "films does not exist"),
+        ("mongo", {"collections": (Collection("films", ""),)}, "collections", "warn", "films does not exist"),
         ("mongo", {"collections": (Collection("v", "view"),)}, "collections", "fail", "is a view"),
         ("mongo", {"collections": Unknown("away")}, "collections", "fail", "away"),
         ("mongo", {"collections": NO_IMAGES}, "images", "warn", "none on movies:"),
@@ -156,6 +156,11 @@ def test_without_a_job_only_a_short_oplog_is_worth_a_word() -> None:
     assert of(facts, "oplog")[0].level == "ok"
     short = facts._replace(mongo=MONGO._replace(oplog=Oplog(NOW_S - HOUR_S, NOW_S)))
     assert of(short, "oplog")[0].level == "warn"
+
+
+def test_no_job_begins_without_a_collection() -> None:
+    facts = with_facts("mongo", collections=(Collection("films", ""),))._replace(job=JobFacts(users=1))
+    assert of(facts, "collections")[0].level == "fail"
 
 
 def test_a_new_place_without_a_folder_is_well() -> None:

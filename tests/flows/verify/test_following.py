@@ -54,6 +54,19 @@ def test_a_job_that_has_just_begun_is_waited_for(redis_url: str, prefix: str) ->
         speaker.join()
 
 
+def test_a_job_that_begins_anew_to_read_again_is_waited_for(redis_url: str, prefix: str) -> None:
+    with connect(redis_url) as client:
+        client.hset(Keys(prefix).job, "asked", "1")
+        client.hset(Keys(prefix).health, "0", figures("stopped", "0000000100000001"))
+        watch = JobWatch(client, Keys(prefix))
+        news = (Keys(prefix).health, "0", figures("tail", "0000000300000001", 2))
+        speaker = threading.Timer(0.5, client.hset, news)
+        speaker.start()
+        assert watch.is_running()
+        assert watch.wait_for("0000000200000001", timeout_s=5)
+        speaker.join()
+
+
 def test_a_job_that_follows_is_waited_for_and_one_that_does_not_is_named(redis_url: str, prefix: str) -> None:
     with connect(redis_url) as client:
         client.hset(Keys(prefix).health, "0", figures("snapshot", "0000000100000001"))
