@@ -30,16 +30,19 @@ class Standing(NamedTuple):
 class Mark(NamedTuple):
     """What the sink's checkpoint holds: a resumed job reads the stream after `entry_id`. `seen` is the stream's end at
     the checkpoint; of the keys whose last entry is not after it, the job makes only the `unreached` again.
+
+    `anchored`: there was an entry of this id, and it is not ours to trim. Where it is gone, so may be some after it.
     """
 
     entry_id: str
     seen: str
     unreached: frozenset[RowKey] = frozenset()
+    anchored: bool = False
 
     @classmethod
-    def at(cls, entry_id: str) -> Mark:
+    def at(cls, entry_id: str, *, anchored: bool = False) -> Mark:
         """The mark of a job that has reached everything up to this entry."""
-        return cls(entry_id, entry_id)
+        return cls(entry_id, entry_id, anchored=anchored)
 
 
 class Tail:

@@ -6,6 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
@@ -227,8 +228,9 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         self._check_ours()
         if self._rereading is not None and self._rereading[0].is_over():
             self._rereading = self._before = None
+        self._check_end()
         if self._tail.settled:
-            self._mark = Mark.at(self._last_id)
+            self._mark = Mark.at(self._last_id, anchored=self._mark.anchored or self._written > 0)
             self._marked_at.append(self._written)
         else:
             self._mark = self._mark._replace(seen=self._last_id, unreached=self._tail.unreached)
@@ -247,12 +249,24 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
             self._failed = exc
             self._ending.abandon(exc)
 
+    def _check_end(self) -> None:
+        """A stream that lost entries while nothing was written to it is told now, not whenever something is. A Redis
+        that is away says nothing, and must not keep a job from ending.
+        """
+        try:
+            with suppress(TransientError), translated(f"looking at the end of {self._stream}"):
+                self._expect_end(self._last_id, checkpointed=False)
+        except DBWatchError as exc:
+            self._failed = exc
+            self._ending.abandon(exc)
+
     def _resume(self) -> None:
-        """Read what an earlier run wrote after the mark. A stream that ends before it has lost entries: then nothing
-        may be written, for what is missing would never be noticed.
+        """Read what an earlier run wrote after the mark. A stream that ends before it, or was trimmed beyond it, has
+        lost entries: then nothing may be written, for what is missing would never be noticed.
         """
         try:
             entries = self._persist(lambda: self._read_tail(self._mark.seen, checkpointed=True))
+            self._persist(self._expect_anchor)
             if self._rereading is not None:
                 self._before = self._persist(self._read_before)
         except DBWatchError as exc:
@@ -276,16 +290,33 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     def _read_tail(self, seen: str, *, checkpointed: bool) -> list[tuple[RowKey, Standing]]:
         """What the stream holds after the last id we know, which then is its end; it must reach to what was seen."""
         with translated(f"reading {self._stream} after {self._last_id}"):
-            end = self._last_generated_id()
-            if parts(end) < parts(seen):
-                raise StreamLost(
-                    f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost entries. "
-                    f"{_LOST_BEFORE if checkpointed else _LOST_NOW}",
-                    checkpointed=checkpointed,
-                )
+            end = self._expect_end(seen, checkpointed=checkpointed)
             found = list(self._entries_after(self._last_id))
         self._last_id = max([end, *(standing.entry_id for _, standing in found[-1:])], key=parts)
         return found
+
+    def _expect_end(self, seen: str, *, checkpointed: bool) -> str:
+        """The stream's end; raises `StreamLost` when that is before what was seen."""
+        end = self._last_generated_id()
+        if parts(end) < parts(seen):
+            raise StreamLost(
+                f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost entries. "
+                f"{_LOST_BEFORE if checkpointed else _LOST_NOW}",
+                checkpointed=checkpointed,
+            )
+        return end
+
+    def _expect_anchor(self) -> None:
+        """Raises `StreamLost` when somebody trimmed the stream as far as the mark, or beyond."""
+        mark = self._mark
+        if not mark.anchored:
+            return
+        with translated(f"reading {self._stream} at {mark.entry_id}"):
+            if not self._client.xrange(self._stream, mark.entry_id, mark.entry_id):
+                raise StreamLost(
+                    f"{self._stream} does not hold {mark.entry_id} any more, up to which it must be known: Redis lost "
+                    f"entries, or somebody trimmed or deleted them. {_LOST_BEFORE}"
+                )
 
     def _last_generated_id(self) -> str:
         if not self._client.exists(self._stream):
@@ -376,7 +407,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     def _send(self, records: Sequence[Record]) -> str:
         key, token, epoch = self._guard.fence if self._guard else ("", "", 0)
         # What a reading is held against must stay until it is over.
-        bound = max(self._maxlen, self._written + len(records) - self._marked_at[0])
+        bound = max(self._maxlen, 1 + self._written + len(records) - self._marked_at[0])
         args: list[str | int] = [token, epoch, _UNBOUNDED if self._before is not None else bound, self._last_id]
         for record in records:
             fields = record.to_fields()

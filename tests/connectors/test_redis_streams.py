@@ -142,7 +142,7 @@ def test_after_a_second_crash_the_mark_waits_only_for_what_the_checkpoint_had_no
     third.write_batch([record("b", 1)])
     assert third.snapshot().entry_id == mark.entry_id
     third.write_batch([record("d", 1), record("d", 2)])
-    assert third.snapshot() == Mark.at(last_id(client, prefix))
+    assert third.snapshot() == Mark.at(last_id(client, prefix), anchored=True)
     assert [r.key for r in entries(client, prefix)] == ["a", "b", "c", "d", "d"]
 
 
@@ -172,6 +172,43 @@ def test_trimming_keeps_to_the_bound_but_never_goes_beyond_the_mark(client: Redi
         sink.snapshot()
         sink.write_batch([record(f"k{i}", batch + 1) for i in range(100)])
     assert 200 <= client.xlen(f"{prefix}:changes") <= 700
+
+
+def test_a_stream_that_others_trimmed_beyond_the_mark_stops_the_job(client: Redis, redis_url: str, prefix: str) -> None:
+    sink = partition(redis_url, prefix)
+    sink.write_batch([record("a", 1)])
+    mark = sink.snapshot()
+    sink.write_batch([record("a", 2), record("a", 3)])
+    client.xtrim(f"{prefix}:changes", maxlen=1, approximate=False)
+    resumed = partition(redis_url, prefix, mark)
+    with pytest.raises(StreamLost, match="trimmed or deleted them"):
+        resumed.write_batch([record("a", 2)])
+
+
+@pytest.mark.parametrize("marks_ago", [0, 1, 2])
+def test_our_own_trimming_leaves_the_marks_that_a_restart_may_begin_at(
+    client: Redis, redis_url: str, prefix: str, marks_ago: int
+) -> None:
+    sink = partition(redis_url, prefix, maxlen=1)
+    marks: list[Mark] = []
+    for row in range(1, 400):
+        sink.write_batch([record("a", row)])
+        if row % 7 == 0:
+            marks.append(sink.snapshot())
+    resumed = partition(redis_url, prefix, marks[-1 - marks_ago])
+    resumed.write_batch([record("a", row) for row in range(399 - 399 % 7 - 7 * marks_ago + 1, 401)])
+    assert [r.ts_ms for r in entries(client, prefix)][-2:] == [399, 400]
+
+
+def test_entries_that_redis_lost_while_nothing_was_written_are_told_at_the_next_snapshot(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    sink = partition(redis_url, prefix)
+    sink.write_batch([record("a", 1)])
+    sink.snapshot()
+    client.delete(f"{prefix}:changes")
+    with pytest.raises(StreamLost, match="Redis lost entries"):
+        sink.snapshot()
 
 
 def test_a_batch_larger_than_one_call_is_written_whole(client: Redis, redis_url: str, prefix: str) -> None:
