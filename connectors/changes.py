@@ -7,6 +7,9 @@ from typing import Literal, NamedTuple
 
 Op = Literal["c", "u", "d", "r"]
 
+RETRIED = ".r"
+"""How the position of a row that was read again for a dead letter ends: it sorts after every other at its time."""
+
 
 class Shape(NamedTuple):
     """What the job needs of one collection's rows; all else is dropped where the row is decoded.

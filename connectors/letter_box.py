@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import structlog
 from redis import Redis
@@ -12,6 +12,7 @@ from redis import Redis
 from connectors.dead_letters import DeadLetter
 from connectors.errors import BadRecord
 from connectors.lease import Fence
+from connectors.letters import Letter
 from connectors.redis_client import translated
 from connectors.writer import Command, Lease
 
@@ -22,14 +23,6 @@ MAXLEN = 10_000
 
 _READ_COUNT = 500
 _Entries = list[tuple[str, dict[str, str]]]
-
-
-class Letter(NamedTuple):
-    """A dead letter in its stream; `at_ms` is when it was written, Unix milliseconds."""
-
-    id: str
-    at_ms: int
-    letter: DeadLetter
 
 
 class LetterBox:

@@ -15,6 +15,7 @@ from connectors.errors import CollectionRemoved, ConfigError, DBWatchError
 from connectors.mongo_client import START_OVER
 from connectors.mongo_reader import Reader
 from connectors.mongo_state import Plan, RowName, SourceProgress, SourceState, partition_name
+from connectors.retries import Retries
 
 _GATE_POLL_S = 0.1
 _DURABLE_AFTER = 3
@@ -55,7 +56,8 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
     The unit of parallelism is a share of the rows, by hash of `_id`; each has its own change stream, and a row is
     always in the same. Each change is emitted once; after a restart those after the last recovery snapshot are
     emitted again, the same and in the same order for each row (but the row of an update without a post-image is
-    looked up anew). What cannot be read is emitted as a `DeadLetter`, in its place.
+    looked up anew). What cannot be read is emitted as a `DeadLetter`, in its place; the `retries` ask for rows to be
+    read again.
 
     `shapes` names the watched collections. Those in `snapshot_first` are read first and, with a `gate`, nothing else is
     emitted until it is open. `snapshot_position` is the time of the snapshot, as `read_position` gives it; a resumed
@@ -83,6 +85,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
         gate: Gate | None = None,
         removal_gate: Callable[[str], Gate] | None = None,
         reading: Reading | None = None,
+        retries: Retries | None = None,
         ends_after_snapshot: bool = False,
         on_progress: Callable[[SourceProgress], None] = lambda _: None,
         on_poll: OnPoll = lambda _name, _taken, _ahead: None,
@@ -99,6 +102,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
         self._gate = gate
         self._removal_gate = removal_gate
         self._reading = reading
+        self._retries = retries
         self._ends_after_snapshot = ends_after_snapshot
         self._ending = ending
         self._on_progress = on_progress
@@ -129,6 +133,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
             max_batch=self._max_batch,
             absent=self._reading.absent if self._reading else frozenset(),
             known=self._reading.known if self._reading and for_part == partition_name(0) else None,
+            retries=self._retries,
         )
         first = plan.reads[: len(plan.reads) - len(plan.collections) + len(self._first)]
         waits = self._gate is not None and (bool(self._first) or self._reading is not None)
@@ -137,6 +142,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
             state=state,
             gate=_GateWatch(self._gate, plan.name, first, state) if self._gate and waits else None,
             reading=_ReadingWatch(self._reading.finished, plan) if self._reading else None,
+            retries=_RetryWatch(self._retries) if self._retries else None,
             removal=_RemovalWatch(self._removal_gate, plan.name),
             ends_at=frozenset(plan.reads) if self._ends_after_snapshot else None,
             ending=self._ending,
@@ -155,6 +161,7 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         state: SourceState,
         gate: _GateWatch | None,
         reading: _ReadingWatch | None,
+        retries: _RetryWatch | None,
         removal: _RemovalWatch,
         ends_at: frozenset[str] | None,
         ending: Ending,
@@ -167,6 +174,7 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
         self._state = state
         self._gate = gate
         self._reading = reading
+        self._retries = retries
         self._removal = removal
         self._ends_at = ends_at
         self._ending = ending
@@ -214,6 +222,8 @@ class _MongoChangePartition(StatefulSourcePartition[Emitted, SourceState]):
             self._gate.settle(self._state)
         if self._reading:
             self._reading.settle(self._state)
+        if self._retries:
+            self._retries.settle(self._state)
         return self._state
 
     def close(self) -> None:
@@ -277,6 +287,21 @@ class _ReadingWatch:
                 self._finished.arrive(self._partition)
         if self._settled == _DURABLE_AFTER and self._finished.is_open():
             self._settled += 1
+
+
+class _RetryWatch:
+    """Which rows that were read again are certain to be kept: those that durable checkpoints hold."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._checkpoints: dict[str, int] = {}
+
+    def settle(self, state: SourceState) -> None:
+        """The epoch in which the state was reached ends."""
+        self._checkpoints = {name: self._checkpoints.get(name, 0) + 1 for name in state.retried}
+        kept = [name for name, count in self._checkpoints.items() if count >= _DURABLE_AFTER]
+        if kept and self._retries.done(kept):
+            self._checkpoints |= dict.fromkeys(kept, -1_000_000)  # told; they go once nobody asks for them
 
 
 class _RemovalWatch:

@@ -114,6 +114,25 @@ def token_position(token: Document) -> str | None:
         return None
 
 
+def before_position(position: str) -> str:
+    """The last position before all those of this one's cluster time."""
+    return f"{int(position[:16], 16) - 1:016x}"
+
+
+def quiet_position(token: Document) -> str | None:
+    """The last position up to which a stream has given everything and nothing later, None when that is uncertain.
+
+    A token that is of no event (a high-water mark) comes before every event of its cluster time.
+    """
+    data, position = str(token.get("_data", "")), token_position(token)
+    try:
+        _, offset = _key_string_int(data, _TIME_END)
+        kind, _ = _key_string_int(data, offset)
+    except ValueError:
+        return None
+    return None if position is None or kind else before_position(position)
+
+
 def _key_string_int(text: str, offset: int) -> tuple[int, int]:
     """A whole number not below 0 in KeyString form, and the offset after it; `ValueError` for anything else.
 

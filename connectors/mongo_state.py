@@ -10,6 +10,7 @@ from connectors.changes import Shape
 from connectors.dead_letters import Emitted
 from connectors.errors import DBWatchError
 from connectors.mongo_events import position_ms
+from connectors.retries import Retries
 
 GONE = "\0gone"
 """Stands among the collections that are read for the rows that a feed has and the database has not."""
@@ -29,7 +30,8 @@ def partition_name(number: int) -> str:
 class Plan:
     """What one partition reads, and in which order. `await_ms` is how long the server waits before it answers that
     there is no event. Of the collections in `absent` the snapshot has no row: they are not read, only followed. With
-    `known`, rows of these that are not in the snapshot are deletes; it is called in the reader's thread.
+    `known`, rows of these that are not in the snapshot are deletes; it is called in the reader's thread. So are the
+    `retries`, which say what is to be read again.
     """
 
     database: str
@@ -41,6 +43,7 @@ class Plan:
     await_ms: int = 250
     absent: frozenset[str] = frozenset()
     known: Callable[[], Sequence[RowName]] | None = None
+    retries: Retries | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +61,7 @@ class SourceState(NamedTuple):
     The snapshot's time and the number of partitions never change for a job. `done` are the collections read whole;
     `last_id` is the BSON of the `_id` last emitted of `collection`, byte by byte as it is stored. `token` is the BSON
     of a resume token once the tail has one. `position` is the last one known. `read` counts the rows of `collection`
-    or, in the tail, its changes.
+    or, in the tail, its changes. `retried` names the dead letters whose rows were read again and are still asked for.
     """
 
     snapshot_position: str
@@ -69,6 +72,7 @@ class SourceState(NamedTuple):
     last_id: bytes | None = None
     token: bytes | None = None
     read: int = 0
+    retried: tuple[str, ...] = ()
 
     @classmethod
     def at_start(cls, snapshot_position: str, partitions: int) -> SourceState:

@@ -35,8 +35,9 @@ from connectors.mongo_letters import event_header, event_letter
 from connectors.mongo_lookups import Found, TooBulky, look_up
 from connectors.mongo_oversize import SLIM, SPLIT, splits, whole_events
 from connectors.mongo_removal import may_go_on, removal, with_span
+from connectors.mongo_retries import RetryTurns, pieces, read_again
 from connectors.mongo_state import Item, Plan, SourceProgress, SourceState
-from connectors.raw_bson import only
+from connectors.raw_bson import joined, only
 
 
 def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
@@ -73,6 +74,7 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
             last = [SPLIT] if splits(str(client[plan.database].command("buildInfo")["version"])) else []
             cursor = _command(client, plan, session, _open(plan, state, last))
         batch: list[RawBSONDocument] = []
+        turns = RetryTurns(client, plan)
         while cursor["id"]:
             more = {"getMore": cursor["id"], "collection": "$cmd.aggregate"}
             with translated(doing, position=state.position):
@@ -81,16 +83,36 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
             batch += next_batch
             if (fragments and not batch) or (cursor["id"] and may_go_on(plan, next_batch)):
                 continue
-            end = None if fragments else bytes(cursor["postBatchResumeToken"].raw)
-            while True:
-                with translated(doing, position=state.position):
-                    item, batch = _item(client, plan, state, batch, end)
-                state = item.state
-                yield item
-                if item.error or not batch:
-                    break
+            end = None if fragments else cursor["postBatchResumeToken"]
+            with translated(doing, position=state.position):
+                state, due = turns.due(state, batch, end)
+            for piece, retry in pieces(batch, end, due):
+                last = None if retry or end is None else bytes(end.raw)
+                for item in _items(client, plan, state, piece, last) if piece or retry is None else ():
+                    state = item.state
+                    yield item
+                    if item.error:
+                        return
+                if retry is not None:
+                    with translated(f"{doing}, reading a row again", position=state.position):
+                        again = read_again(client, plan, retry)
+                    state = state._replace(retried=(*state.retried, retry.id))
+                    yield _item_of([again], plan, state)
             batch = []
     raise TransientError(f"{doing}: the server closed the stream")
+
+
+def _items(
+    client: Client, plan: Plan, state: SourceState, batch: Sequence[RawBSONDocument], end: bytes | None
+) -> Iterator[Item]:
+    """The batch, in as many items as it takes to hold each in memory; at least one."""
+    while True:
+        with translated(f"{plan.name}: tail of {plan.database}", position=state.position):
+            item, batch = _item(client, plan, state, batch, end)
+        state = item.state
+        yield item
+        if item.error or not batch:
+            return
 
 
 def _pass_over(client: Client, plan: Plan, state: SourceState, error: BadRecord) -> Item:
@@ -158,15 +180,26 @@ def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Even
     """The events up to one that removed a watched collection; what cannot be decoded is a dead letter."""
     events: list[Event | DeadLetter] = []
     for raw in batch:
-        try:
-            event = decoded(raw)
-        except BadRecord as exc:
-            events.append(event_letter(event_header(bytes(raw.raw)), exc))
+        event = _event(raw)
+        if isinstance(event, DeadLetter):
+            events.append(event)
             continue
         if event["operationType"] not in ROW_OPS:
             return events, removal(plan, event, batch[len(events) + 1 :])
         events.append(event)
     return events, None
+
+
+def _event(raw: RawBSONDocument) -> Event | DeadLetter:
+    """The event; without the row before it, when only that cannot be decoded: the change that mends a row must pass."""
+    try:
+        return decoded(raw)
+    except BadRecord as exc:
+        rest = joined([bytes(raw.raw)], without=("fullDocumentBeforeChange",))
+        try:
+            return decoded(RawBSONDocument(rest))
+        except BadRecord:
+            return event_letter(event_header(rest), exc)
 
 
 def _emitted(event: Event | DeadLetter, plan: Plan, looked_up: Found) -> Emitted:

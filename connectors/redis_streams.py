@@ -16,6 +16,7 @@ from redis import Redis
 from connectors.dead_letters import DeadLetter, Output
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
+from connectors.last_record import last_record
 from connectors.lease import Fence
 from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
@@ -23,6 +24,7 @@ from connectors.once import Mark, RowKey, Standing, Tail, following
 from connectors.records import Record, Versions
 from connectors.redis_client import connect, translated
 from connectors.rereading import FeedBefore, as_differing
+from connectors.retried import after_last, is_retried
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
 from connectors.stream_rows import entries_said
@@ -217,10 +219,32 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         if self._failed is not None:
             self._ending.abandon(self._failed)
         records = [value for value in values if isinstance(value, Record)]
-        for call in _calls(records):
-            self._write(call)
+        start = 0
+        for i in [i for i, record in enumerate(records) if is_retried(record)]:
+            self._write_all(records[start:i])
+            self._write_retried(records[i])
+            start = i + 1
+        self._write_all(records[start:] if start else records)
         if len(records) < len(values):
             self._set_aside([value for value in values if isinstance(value, DeadLetter)])
+
+    def _write_all(self, records: Sequence[Record]) -> None:
+        for call in _calls(records):
+            self._write(call)
+
+    def _write_retried(self, record: Record) -> None:
+        """Write a row that was read again for a dead letter, unless the last record of its key says the same."""
+        try:
+            last = self._persist(lambda: last_record(self._client, self._stream, record.view, record.key))
+        except DBWatchError as exc:
+            self._failed = exc
+            self._ending.abandon(exc)
+        news = after_last(record, last)
+        if news is not None:
+            self._write([news])
+            return
+        self._tail.admit(record)  # it has been reached all the same
+        self._events.on_written(Written((), parts(self._last_id)[0], 1))
 
     def snapshot(self) -> Mark:
         if self._failed is not None:

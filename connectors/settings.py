@@ -50,6 +50,10 @@ class Keys:
         return f"{self.prefix}:deadletter"
 
     @property
+    def retries(self) -> str:
+        return f"{self.prefix}:retries"
+
+    @property
     def audit(self) -> str:
         return f"{self.prefix}:audit"
 

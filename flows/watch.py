@@ -32,6 +32,7 @@ from connectors.mongo_state import partition_name
 from connectors.records import shard_of
 from connectors.redis_client import connect as connect_redis
 from connectors.redis_streams import Guard, RedisStreamSink, Rereading, SinkEvents, Written, check_redis
+from connectors.retry_desk import RetryDesk
 from connectors.settings import Settings
 from connectors.stream_rows import live_rows
 from connectors.writer import Lease, acquire
@@ -182,7 +183,7 @@ class _Edges(NamedTuple):
         return job, lease
 
     def at_once(self, job: Job, lease: Lease) -> tuple[MongoChangeSource, RedisStreamSink]:
-        return self.source(job), self.sink(job, lease)
+        return self.source(job, lease), self.sink(job, lease)
 
     def late(self, begun: tuple[Job, Lease] | None) -> tuple[LateSource, LateSink]:
         """For a cluster: made once all processes are connected."""
@@ -196,7 +197,7 @@ class _Edges(NamedTuple):
 
         partitions = [partition_name(i) for i in range(self.settings.mongo_partitions)]
         shards = [str(i) for i in range(self.settings.stream_shards)]
-        return LateSource(partitions, lambda: self.source(job()[0])), LateSink(shards, lambda: self.sink(*job()))
+        return LateSource(partitions, lambda: self.source(*job())), LateSink(shards, lambda: self.sink(*job()))
 
     def joined(self) -> tuple[Job, Lease]:
         """The job of the first process; asked for within the engine, where an error can only end the process."""
@@ -207,7 +208,7 @@ class _Edges(NamedTuple):
         self.pulse.start(lease, is_cluster=True)
         return job, lease
 
-    def source(self, job: Job) -> MongoChangeSource:
+    def source(self, job: Job, lease: Lease) -> MongoChangeSource:
         settings, partitions = self.settings, self.settings.mongo_partitions
         self.again.knows(job)
         parallel = self.launch.is_parallel or partitions > 1
@@ -221,6 +222,7 @@ class _Edges(NamedTuple):
             gate=self._gate(job.run_id) if parallel else None,
             removal_gate=(lambda position: self._gate(f"{job.run_id}-{position}")) if parallel else None,
             reading=self._reading(job),
+            retries=RetryDesk(self.client, settings.keys, lease.fence),
             ends_after_snapshot=self.ends_after_snapshot,
             ending=self.ending,
             on_progress=self.health.on_progress,

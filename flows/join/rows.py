@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from connectors.changes import RETRIED
 from connectors.records import LookupVersion, Record, Versions
 from flows.join.differences import changed_between, changed_by_answer, joined
 from flows.join.losses import letter_of_version
@@ -82,6 +83,8 @@ def _next_version(view: ViewPlan, state: RowState, version: Version) -> tuple[Cu
     before = None if old is None else _text(view, old)
     if change.op == "d":
         return None, _record(view, change, _unjoined(view, change.position), before, None)
+    if old is not None and change.position.endswith(RETRIED) and _is_known(old, change):
+        return old, _record(view, change, _versions(view, old), before, before)
     if change.row is None or change.refs is None:
         current = None if old is None else old._replace(position=change.position, gone=True)
         versions = _unjoined(view, change.position) if current is None else _versions(view, current)
@@ -91,6 +94,11 @@ def _next_version(view: ViewPlan, state: RowState, version: Version) -> tuple[Cu
         answers = tuple(_newest(state, slot, fk, answers[slot]) for slot, fk in enumerate(change.refs))
     current = Current(change.position, change.row, change.refs, answers)
     return current, _record(view, change, _versions(view, current), before, _text(view, current))
+
+
+def _is_known(old: Current, change: RowChange) -> bool:
+    """Whether a row that was read again is the version that stands in the feed, or should: it stays that version."""
+    return not old.gone and change.row == old.row and change.refs == old.refs
 
 
 def _newest(state: RowState, slot: int, fk: str | None, answer: Answer) -> Answer:

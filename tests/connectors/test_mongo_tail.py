@@ -304,6 +304,20 @@ def test_an_event_that_is_no_text_is_a_dead_letter_and_the_others_are_read(
     assert [c.op for c in job.all if c.key == key_text(2)] == ["d"]
 
 
+def test_the_change_that_mends_or_removes_a_row_passes_without_what_was_before(
+    mongo_uri: str, db: Database[Document]
+) -> None:
+    with_images(db, "films")
+    db.films.insert_many([not_utf8(1), not_utf8(2)])  # pyright: ignore[reportArgumentType]
+    with Driven(mongo_uri, db.name, ["films"]) as job:
+        job.until_tail()
+        db.films.update_one({"_id": 1}, {"$set": {"title": "mended"}})
+        db.films.delete_one({"_id": 2})
+        changes = job.until_count(2)
+    assert [(c.op, c.key, c.before) for c in changes] == [("u", key_text(1), None), ("d", key_text(2), None)]
+    assert len(job.letters) == 2
+
+
 def test_a_looked_up_row_that_is_no_text_is_a_dead_letter(mongo_uri: str, db: Database[Document]) -> None:
     db.films.insert_many([{"_id": 1}, not_utf8(2)])  # pyright: ignore[reportArgumentType]
     with Driven(mongo_uri, db.name, ["films"]) as job:

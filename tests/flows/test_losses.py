@@ -109,6 +109,21 @@ def test_other_messages_that_are_lost_are_told_as_well(kind: type, monkeypatch: 
     assert {x.stage for x in letters} == {"join"}
 
 
+def test_a_row_read_again_that_is_known_keeps_its_version_and_another_is_a_new_one() -> None:
+    again = comment(6, "c", "r")._replace(position="00000007.r")
+    other = comment(6, "d", "r")._replace(position="00000008.r")
+    gone = comment(6, "d", "d")._replace(position="00000009.r", after=None)
+    records, letters = run([MOVIE, *HISTORY[5:], again, other, gone])
+    own = [r for r in records if r.view == "comments" and r.cause is None]
+    assert [(r.op, r.versions.row, r.position) for r in own] == [
+        ("u", "00000006", "00000006"),
+        ("r", "00000006", "00000007.r"),
+        ("r", "00000008.r", "00000008.r"),
+        ("d", "00000009.r", "00000009.r"),
+    ]
+    assert (own[1].before, letters) == (own[1].after, [])
+
+
 def _failing_kind(original: Callable[..., Any], kind: type) -> Callable[..., Any]:
     def apply(plan: Plan, state: Any, message: Any) -> Any:
         if isinstance(message, kind):
