@@ -28,7 +28,7 @@ class Flow:
         self.settings = dict(settings)
         self.shape = shape
         self.starts = 0
-        self._views = views
+        self.views = views
         self._interval_s = interval_s
         self._jobs: list[Job] = []
 
@@ -103,7 +103,7 @@ class Flow:
     def _job(self, number: int, addresses: list[str]) -> Job:
         folder = self.folder / f"process-{number}"
         folder.mkdir(exist_ok=True)
-        (folder / "dbwatch.toml").write_text(self._views, encoding="utf-8")
+        (folder / "dbwatch.toml").write_text(self.views, encoding="utf-8")
         command = [*DBWATCH, "run", "-r", str(self.recovery), "-s", str(self._interval_s), "-b", "0"]
         command += ["-w", str(self.shape.workers)] if self.shape.workers > 1 else []
         command += ["-i", str(number), "-a", ";".join(addresses)] if addresses else []

@@ -58,7 +58,7 @@ class Rig:
         self.prefix = "faults"
         self.redis = servers.redis(setup.redis_kind, stack, folder, setup.redis_args)
         self.redis_proxy = stack.enter_context(Proxy(lambda: self.redis.port))
-        self.mongo = servers.mongo(setup.mongo, stack, folder, setup.mongo_args)
+        self.mongo = servers.mongo(setup.mongo, stack, folder, setup.mongo_args, oplog_mb=setup.oplog_mb)
         writer = Writer(self.mongo.uri, self.database)
         stack.callback(writer.close)
         if setup.mongo != "own":

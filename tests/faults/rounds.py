@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 import traceback
 from collections import Counter
@@ -82,6 +83,8 @@ class _Run:
                 self._settle(rig)
                 self._finish(rig)
             finally:
+                if self.violations:
+                    _keep(rig, folder)
                 self.counted += rig.counted + Counter({"changes": rig.truth.changes})
 
     def _work(self, rig: Rig) -> None:
@@ -144,6 +147,9 @@ class _Run:
         starts = {e.json("versions")["row"] for e in feed if e.fields["op"] == "r"}
         starts |= {job["snapshot_position"]} if "snapshot_position" in job else set()
         setup = rig.setup
+        if setup.history_lost and starts:
+            logged = re.findall(r'"snapshot": "([0-9a-f]{16})"', rig.flow.log())
+            starts |= {position for position in logged if position > min(starts)}
         terms = Terms(
             tuple(sorted(starts)) or ("0" * 16,),
             images=setup.images,
@@ -154,6 +160,15 @@ class _Run:
         if len(starts) > 1 and not setup.history_lost:
             outcome.differences.append(f"the collections were read more than once: at {sorted(starts)}")
         return outcome
+
+
+def _keep(rig: Rig, folder: Path) -> None:
+    """What a person needs who looks for the reason: the feed as it was seen, and every version of every row."""
+    with (folder / "feed.jsonl").open("w", encoding="utf-8") as out:
+        for stream, entries in rig.follower.entries.items():
+            out.writelines(json.dumps([stream, e.id, dict(e.fields)], ensure_ascii=False) + "\n" for e in entries)
+    with (folder / "versions.txt").open("w", encoding="utf-8") as out:
+        out.writelines(f"{row} {version}\n" for row in rig.truth.rows() for version in rig.truth.of(row))
 
 
 def _feed(rig: Rig) -> tuple[list[Entry], list[str]]:

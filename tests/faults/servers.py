@@ -52,6 +52,19 @@ class Member(Mongod):
         """Alone it is nothing."""
 
 
+class ShortMemory(Mongod):
+    """A replica set of one whose oplog is smaller than an embedded one's."""
+
+    def __init__(self, folder: Path, extra_args: list[str], oplog_mb: int) -> None:
+        super().__init__(folder, extra_args=extra_args)
+        self._oplog_mb = oplog_mb
+
+    def _command(self) -> list[str]:
+        command = super()._command()
+        command[command.index("--oplogSize") + 1] = str(self._oplog_mb)
+        return command
+
+
 class MongoPlace:
     """A replica set behind proxies: the job meets it only through them, the workload directly where it can.
 
@@ -97,9 +110,9 @@ class MongoPlace:
 class OneMember(MongoPlace):
     """A replica set of one."""
 
-    def __init__(self, folder: Path, extra_args: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, extra_args: list[str] | None = None, *, oplog_mb: int = 0) -> None:
         super().__init__()
-        member = Mongod(folder, extra_args=extra_args or [])
+        member = ShortMemory(folder, extra_args or [], oplog_mb) if oplog_mb else Mongod(folder)
         self.members = [member]
         self._stack.callback(member.stop)
         member.start()
@@ -199,10 +212,12 @@ class Servers:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def mongo(self, kind: MongoKind, stack: ExitStack, folder: Path, extra_args: list[str]) -> MongoPlace:
-        """A replica set; one of the round's own ends with `stack`."""
+    def mongo(
+        self, kind: MongoKind, stack: ExitStack, folder: Path, extra_args: list[str], *, oplog_mb: int = 0
+    ) -> MongoPlace:
+        """A replica set; one of the round's own ends with `stack`, and may have a short oplog."""
         if kind == "own":
-            return stack.enter_context(OneMember(folder / "mongo", extra_args))
+            return stack.enter_context(OneMember(folder / "mongo", extra_args, oplog_mb=oplog_mb))
         if kind not in self._shared:
             place = OneMember(self._folder / "one") if kind == "one" else ThreeMembers(self._folder / "three")
             self._shared[kind] = self._stack.enter_context(place)

@@ -39,6 +39,7 @@ class Setup:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     expected: list[str] = field(default_factory=list[str])
     interval_s: int = 1
+    oplog_mb: int = 0
     clock: bool = False
     may_panic: bool = False
     redis_loses: bool = False

@@ -38,14 +38,25 @@ class Writer:
         self._session.end_session()
         self.client.close()
 
-    def make_collections(self, *, images: bool) -> None:
-        for name in COLLECTIONS:
+    def make_collections(self, *names: str, images: bool) -> None:
+        for name in names or COLLECTIONS:
             self.db.create_collection(name, changeStreamPreAndPostImages={"enabled": images})
 
     @property
     def position(self) -> str:
         """The cluster time that everything written by now is not after."""
         return position_of(self._session.operation_time)
+
+    def remove(self, name: str | None, *, renamed: bool) -> tuple[str, str]:
+        """Drop a collection or, without a name, the database; or rename the collection. Returns as `write` does."""
+        since = self.position
+        if name is None:
+            self.client.drop_database(self.db.name, session=self._session)
+        elif renamed:
+            self.db[name].rename(f"{name}_of_{since}", session=self._session)
+        else:
+            self.db.drop_collection(name, session=self._session)
+        return since, self.position
 
     def write(self, batch: Batch) -> tuple[str, str]:
         """Make the changes; returns the cluster times after and up to which they were made."""
@@ -136,6 +147,13 @@ class Workload:
     def make(self, batch: Batch) -> None:
         """Make changes of the caller's choice; the truth knows of them."""
         self.truth.add(batch, *self.writer.write(batch))
+
+    def remove(self, name: str | None, *, renamed: bool, images: bool) -> None:
+        """Remove a collection, or all of them, with their rows, and make them anew without any. Call it when paused."""
+        names = COLLECTIONS if name is None else (name,)
+        since, until = self.writer.remove(name, renamed=renamed)
+        self.truth.add(tuple(op for each in names for op in self.history.remove(each)), since, until)
+        self.writer.make_collections(*names, images=images)
 
     def start(self, count: int) -> None:
         self._thread = threading.Thread(target=self._run, args=(count,), name="workload", daemon=True)
