@@ -26,12 +26,14 @@ class Terms(NamedTuple):
 
     `starts` are the positions at which the collections were read, in order; more than one only if history was lost, and
     then changes before the last may have been passed over. `images`: the collections have pre- and post-images.
-    `trimmed`: the stream may lack the record that a later one follows, so that `before` may be unknown.
+    `trimmed`: the stream may lack the record that a later one follows, so that `before` may be unknown. `complete`: the
+    stream begins with the first reading, none of which was lost.
     """
 
     starts: tuple[str, ...]
     images: bool = True
     trimmed: bool = False
+    complete: bool = True
 
 
 @dataclass
@@ -235,6 +237,8 @@ class _Row:
         )
 
     def _check_snapshot_rows(self) -> None:
+        if not self._terms.complete:
+            return
         start = self._terms.starts[0]
         there = surely_alive(self._versions, start)
         records = sum(e.fields["op"] == "r" and e.json("versions")["row"] == start for e in self._entries)
