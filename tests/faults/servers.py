@@ -137,7 +137,7 @@ class ThreeMembers(MongoPlace):
         for i in range(3):
             member = Member(folder / str(i))
             self.members.append(member)
-            self._stack.callback(member.stop)
+            self._stack.callback(member.kill)  # asked to end, a primary waits 15 s; the data is for nobody
             member.start()
             self.proxies.append(self._stack.enter_context(Proxy(_port_of(member))))
         members: list[Document] = [

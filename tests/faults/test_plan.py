@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.faults.catalogue import FAULTS, TRAITS
 from tests.faults.history import History
 from tests.faults.plan import plan_round
 from tests.faults.runner import Ask, plans
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_seed_gives_the_same_plan_and_the_same_history() -> None:
@@ -41,3 +44,9 @@ def test_the_command_that_is_printed_repeats_a_round() -> None:
 def test_every_fault_says_what_it_does() -> None:
     for name, fault in FAULTS.items():
         assert re.fullmatch(r"[A-Z].{15,110}\.", fault.summary()), name
+
+
+def test_the_guarantees_page_says_of_every_fault_what_it_does() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    for name, fault in FAULTS.items():
+        assert f"| `{name}` | {fault.summary()} |" in page
