@@ -27,7 +27,7 @@ class Terms(NamedTuple):
     `starts` are the positions at which the collections were read, in order; more than one only if history was lost, and
     then changes before the last may have been passed over. `images`: the collections have pre- and post-images.
     `trimmed`: the stream may lack the record that a later one follows, so that `before` may be unknown. `complete`: the
-    stream begins with the first reading, none of which was lost.
+    stream begins with the first reading, which came to its end and lost nothing.
     """
 
     starts: tuple[str, ...]

@@ -44,6 +44,7 @@ class Setup:
     may_panic: bool = False
     redis_loses: bool = False
     history_lost: bool = False
+    first_reading_cut: bool = False
 
     @property
     def views(self) -> str:

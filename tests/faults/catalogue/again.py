@@ -87,6 +87,10 @@ class OplogTruncatedInSnapshot(OplogTruncated):
 
     early = True
 
+    def prepare(self, setup: Setup) -> None:
+        super().prepare(setup)
+        setup.first_reading_cut = True
+
 
 class RedisForgets(ReadsAgain):
     """Redis comes back without what a checkpoint says was written, and `on_stream_lost = "repair"` makes up for it."""
