@@ -99,7 +99,7 @@ class PeerEnded(DBWatchError):
 
 
 class ClockSetBack(DBWatchError):
-    """The wall clock was set back, and the engine would stand still for as long."""
+    """The wall clock was set back, and the engine would stand still for as long: the job begins anew."""
 
 
 class TransientError(DBWatchError):

@@ -125,9 +125,8 @@ class Item(NamedTuple):
 def snapshot_progress(plan: Plan, state: SourceState, expected: int) -> SourceProgress:
     """Where a partition stands while it reads the snapshot."""
     position = state.snapshot_position
-    return SourceProgress(
-        plan.name, "snapshot", state.collection, state.read, expected, position, position_ms(position)
-    )
+    collection = "deleted rows" if state.collection == GONE else state.collection
+    return SourceProgress(plan.name, "snapshot", collection, state.read, expected, position, position_ms(position))
 
 
 def finished(plan: Plan, state: SourceState, collection: str, *, expected: int) -> Item:

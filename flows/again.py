@@ -10,7 +10,7 @@ from typing import NoReturn
 import structlog
 from redis import Redis
 
-from connectors.errors import DBWatchError, PeerEnded
+from connectors.errors import ClockSetBack, DBWatchError, PeerEnded
 from connectors.settings import Settings
 from flows.gate import RedisGate
 from flows.generations import (
@@ -52,7 +52,10 @@ class Again:
         if job is None:
             return False
         if isinstance(error, PeerEnded):
-            return goes_on_after(error.kind, self._policies) and self._hears_of_generation(job.generation + 1)
+            goes_on = goes_on_after(error.kind, self._policies)
+            if goes_on and error.kind != ClockSetBack.__name__:
+                self._await_generation(job.generation + 1)
+            return goes_on
         if runs_again_after(error, self._policies):
             log.warning("job.runs_again", reason=str(error))
             return True
@@ -67,12 +70,11 @@ class Again:
         request_generation(self._client, self._settings.keys, job.generation, following(reread, unfinished))
         return True
 
-    def _hears_of_generation(self, number: int) -> bool:
+    def _await_generation(self, number: int) -> None:
         """Give the process that met the error time to ask for the generation, so that it is not begun without it."""
         deadline_s = time.monotonic() + _NEWS_S
         while asked_generation(self._client, self._settings.keys) < number and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
-        return True
 
 
 def run_again() -> NoReturn:

@@ -13,6 +13,7 @@ import orjson
 from redis import Redis
 
 from connectors.errors import (
+    ClockSetBack,
     CollectionRemoved,
     ConfigError,
     DBWatchError,
@@ -94,7 +95,7 @@ def goes_on_after(kind: str, policies: Policies) -> bool:
     Pure.
     """
     match kind:
-        case CollectionRemoved.__name__ | SnapshotLost.__name__:
+        case CollectionRemoved.__name__ | SnapshotLost.__name__ | ClockSetBack.__name__:
             return True
         case HistoryLost.__name__:
             return policies.on_history_lost == "resnapshot"
@@ -105,9 +106,11 @@ def goes_on_after(kind: str, policies: Policies) -> bool:
 
 
 def runs_again_after(error: DBWatchError, policies: Policies) -> bool:
-    """Whether the same generation is to be run again, which writes anew what the stream lost since its last checkpoint.
-    Pure.
+    """Whether the same generation is to be run again: what the stream lost since its last checkpoint is written anew
+    then, and an engine whose clock was set back can only begin anew. Pure.
     """
+    if isinstance(error, ClockSetBack):
+        return True
     return isinstance(error, StreamLost) and policies.on_stream_lost == "repair" and not error.checkpointed
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from connectors.errors import (
     BadRecord,
+    ClockSetBack,
     CollectionRemoved,
     ConfigError,
     DBWatchError,
@@ -13,7 +14,15 @@ from connectors.errors import (
     SnapshotLost,
     StreamLost,
 )
-from flows.generations import MOST_ATTEMPTS, Reread, following, reached_by, reread_after, runs_again_after
+from flows.generations import (
+    MOST_ATTEMPTS,
+    Reread,
+    following,
+    goes_on_after,
+    reached_by,
+    reread_after,
+    runs_again_after,
+)
 from flows.policies import Policies
 
 WILLING = Policies("resnapshot", "repair")
@@ -46,6 +55,25 @@ def test_what_the_stream_lost_since_the_last_checkpoint_comes_from_another_run()
     assert runs_again_after(lost, WILLING)
     assert not runs_again_after(lost, Policies())
     assert not runs_again_after(StreamLost("gone"), WILLING)
+    assert runs_again_after(ClockSetBack("by an hour"), Policies())
+
+
+@pytest.mark.parametrize(
+    ("kind", "stays", "willing"),
+    [
+        (CollectionRemoved, True, True),
+        (SnapshotLost, True, True),
+        (ClockSetBack, True, True),
+        (HistoryLost, False, True),
+        (StreamLost, False, True),
+        (BadRecord, False, False),
+    ],
+)
+def test_a_process_of_a_cluster_goes_on_when_the_one_that_met_the_error_does(
+    kind: type[DBWatchError], stays: bool, willing: bool
+) -> None:
+    assert goes_on_after(kind.__name__, Policies()) == stays
+    assert goes_on_after(kind.__name__, WILLING) == willing
 
 
 def test_a_reading_survives_its_way_through_redis() -> None:
