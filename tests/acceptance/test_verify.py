@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -196,25 +197,45 @@ def test_what_cannot_be_compared_is_one_line_and_status_2(scene: Scene, change: 
     assert words in outcome.err
 
 
-def test_a_job_that_does_not_come_up_to_the_database_is_named(scene: Scene) -> None:
-    scene.workload.fill(50)
+@pytest.fixture
+def held_up(scene: Scene) -> Iterator[None]:
+    """A job that says each moment that it waits for Redis."""
     figures = {"state": "holding", "position": "0000000100000001", "holding_reason": "OOM"}
+    health = f"{scene.settings['DBWATCH_PREFIX']}:health"
+    scene.redis.xadd(streams(scene.settings)[0], {"a": "b"})
     ending = threading.Event()
 
     def speak() -> None:
         at_ms = 0
         while not ending.wait(0.2):
             at_ms += 1
-            health = f"{scene.settings['DBWATCH_PREFIX']}:health"
             scene.redis.hset(health, "0", json.dumps({**figures, "at_ms": at_ms}))
 
-    scene.redis.xadd(streams(scene.settings)[0], {"a": "b"})
     speaker = threading.Thread(target=speak)
     speaker.start()
-    try:
-        outcome = scene.verify("--timeout", "0.5")
-    finally:
-        ending.set()
-        speaker.join()
+    wait_until(lambda: scene.redis.exists(health))
+    yield
+    ending.set()
+    speaker.join()
+
+
+def test_a_job_that_does_not_come_up_to_the_database_is_named(scene: Scene, held_up: None) -> None:
+    scene.workload.fill(50)
+    outcome = scene.verify("--timeout", "0.5")
     assert outcome.status == 2
     assert "in state holding (OOM)" in outcome.err
+
+
+def test_an_interrupt_ends_it_at_once_and_leaves_no_file(scene: Scene, held_up: None, tmp_path: Path) -> None:
+    scene.workload.fill(50)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    env = {**scene.job.env, "SQLITE_TMPDIR": str(folder)}
+    before = cast("Any", scene.redis.info("clients"))["connected_clients"]
+    process = subprocess.Popen([*DBWATCH, "verify"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: cast("Any", scene.redis.info("clients"))["connected_clients"] > before, 20)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert not list(folder.iterdir())

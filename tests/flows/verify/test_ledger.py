@@ -95,6 +95,21 @@ def test_of_the_rows_under_a_foreign_key_the_one_with_the_smallest_key_is_joined
     assert found == {place: text for place, (_, text) in expected.items()}
 
 
+def test_a_key_that_agrees_is_looked_at_again_when_the_feed_knows_more_of_it() -> None:
+    with open_ledger() as ledger:
+        ledger.put_rows([(0, "a", b"1" * 16)])
+        ledger.put_feed(said([((0, "a"), b"1" * 16, False), ((0, "a"), b"2" * 16, True)]))
+        ledger.put_feed(said([((0, "b"), NO_ROW, False), ((0, "b"), b"2" * 16, True)]))
+        ledger.suspect(never, limit=10)
+        assert {key: (s.kind, s.later) for key, s in remaining(ledger).items()} == {
+            (0, "a"): (None, True),
+            (0, "b"): (None, True),
+        }
+        ledger.catch_up()
+        assert ledger.clear(never) == 2
+        assert {key: s.kind for key, s in remaining(ledger).items()} == {(0, "a"): "stale", (0, "b"): "extra"}
+
+
 def test_a_row_that_cannot_be_read_is_neither_missing_nor_extra() -> None:
     with open_ledger() as ledger:
         ledger.put_unreadable(0, "a")
