@@ -7,7 +7,7 @@
     ├── CollectionRemoved a watched collection was dropped or renamed: read again as of then; exit 2 if not
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
     ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
-    ├── ClockSetBack      this machine's clock was set back: begin the run anew, from its last recovery snapshot; exit 1
+    ├── ClockSetBack      this machine's clock was set back: begin the run anew, from its last recovery snapshot
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
     ├── BadRecord         one event cannot be decoded, joined or written: it becomes a dead letter; exit 3
     ├── TooManyLetters    more dead letters within a minute than is allowed: stop; exit 3

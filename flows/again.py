@@ -45,6 +45,7 @@ class Again:
     def knows(self, job: Job) -> None:
         """The job that this process takes part in."""
         self._job = job
+        self._health.on_generation(job.generation)
 
     def is_arranged(self, error: DBWatchError) -> bool:
         """Whether another run goes on after this error; then it has been asked for. Raises our errors."""

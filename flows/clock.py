@@ -16,7 +16,9 @@ TOLERATED_S = 1.0
 
 
 class ClockWatch:
-    """Compares both clocks from one look to the next."""
+    """Compares both clocks from one check to the next. The worker looks each time it asks for changes, so that a clock
+    that is set forth and back between two checks is noticed too: the engine may have set a timer by it.
+    """
 
     def __init__(
         self, *, wall_s: Callable[[], float] = time.time, monotonic_s: Callable[[], float] = time.monotonic
@@ -25,14 +27,22 @@ class ClockWatch:
         self._monotonic_s = monotonic_s
         self._ahead_s = self._ahead()
 
+    def look(self) -> None:
+        """Take notice of the clock; cheap, from any thread."""
+        ahead_s = self._ahead()
+        if ahead_s > self._ahead_s:
+            self._ahead_s = ahead_s
+
     def check(self) -> None:
-        """Raises `ClockSetBack` when the wall clock was set back since the last call by more than is tolerated."""
+        """Raises `ClockSetBack` when the wall clock was set back by more than is tolerated, since the last call or from
+        where somebody saw it meanwhile.
+        """
         before_s, self._ahead_s = self._ahead_s, self._ahead()
         back_s = before_s - self._ahead_s
         if back_s > TOLERATED_S:
             raise ClockSetBack(
                 f"the clock of this machine was set back by {back_s:.0f} s, for which the engine would stand still; "
-                "start the job again, and it goes on from its last recovery snapshot"
+                "another run goes on from the last recovery snapshot"
             )
 
     def _ahead(self) -> float:

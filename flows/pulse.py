@@ -43,12 +43,22 @@ class Pulse:
     It tells only as long as the lock is the job's: when it is another's, or Redis lost it, it abandons the job.
     """
 
-    def __init__(self, keys: Keys, *, process: int, meter: Meter, health: Health, ending: Ending) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        process: int,
+        meter: Meter,
+        health: Health,
+        ending: Ending,
+        clock: ClockWatch | None = None,
+    ) -> None:
         self._keys = keys
         self._process = str(process)
         self._meter = meter
         self._health = health
         self._ending = ending
+        self._clock = clock or ClockWatch()
         self._lease: Lease | None = None
         self._peers: Peers | None = None
         self._here = this_process()
@@ -81,14 +91,13 @@ class Pulse:
 
     def _run(self) -> None:
         told_s = time.monotonic()
-        clock = ClockWatch()
         away = False
         while True:
             stopping = self._end.wait(_PERIOD_S - (time.monotonic() - told_s) % _PERIOD_S)
             now_s = time.monotonic()
             try:
                 away = self._tell(now_s - told_s, stopping=stopping, was_away=away)
-                clock.check()
+                self._clock.check()
             except ClockSetBack as exc:
                 self._begin_anew(exc)
                 return

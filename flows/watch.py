@@ -37,6 +37,7 @@ from connectors.settings import Settings
 from connectors.stream_rows import live_rows
 from connectors.writer import Lease, acquire
 from flows.again import Again
+from flows.clock import ClockWatch
 from flows.denormalize import denormalize
 from flows.endpoint import Pages, serve, show_beside_the_engines
 from flows.former import await_former
@@ -123,10 +124,13 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
     client = connect_redis(settings.redis_url)
     gauges, meter = JoinGauges(), Meter()
     health = Health(started_ms=now_ms(), join=gauges)
-    pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending)
+    clock = ClockWatch()
+    pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending, clock=clock)
 
     again = Again(client, settings, policies, health)
-    edges = _Edges(settings, views, policies, launch, ending, client, meter, health, pulse, again, ends_after_snapshot)
+    edges = _Edges(
+        settings, views, policies, launch, ending, client, meter, health, clock, pulse, again, ends_after_snapshot
+    )
     try:
         begun = edges.begun() if launch.leads else None
         facts = at_now(health.facts)
@@ -166,6 +170,7 @@ class _Edges(NamedTuple):
     client: Redis
     meter: Meter
     health: Health
+    clock: ClockWatch
     pulse: Pulse
     again: Again
     ends_after_snapshot: bool
@@ -226,7 +231,7 @@ class _Edges(NamedTuple):
             ends_after_snapshot=self.ends_after_snapshot,
             ending=self.ending,
             on_progress=self.health.on_progress,
-            on_poll=self.health.on_poll,
+            on_poll=self._polled,
             before_snapshot=partial(self._check_store, job),
             on_epoch=self.health.on_epoch,
         )
@@ -277,6 +282,10 @@ class _Edges(NamedTuple):
         self._check_store(job)
         with suppress(TransientError):
             lease.renew()
+
+    def _polled(self, partition: str, taken: int, ahead: int) -> None:
+        self.clock.look()
+        self.health.on_poll(partition, taken, ahead)
 
     def _count(self, written: Written) -> None:
         self.meter.add(written.records, written.at_ms, written.skipped)

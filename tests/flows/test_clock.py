@@ -40,6 +40,20 @@ def test_a_clock_that_is_set_back_is_told_once_with_how_far() -> None:
     watch.check()
 
 
+def test_a_clock_that_is_set_forth_and_back_between_two_checks_was_set_back_if_somebody_looked_meanwhile() -> None:
+    clocks = Clocks()
+    watch = clocks.watch()
+    clocks.go(0.2, set_by_s=3600.0)
+    watch.look()
+    clocks.go(0.2, set_by_s=-3600.0)
+    watch.look()
+    with pytest.raises(ClockSetBack, match="by 3600 s"):
+        watch.check()
+    clocks.go(1.0)
+    watch.look()
+    watch.check()
+
+
 def test_a_clock_that_is_set_forth_and_back_again_was_set_back() -> None:
     clocks = Clocks()
     watch = clocks.watch()
