@@ -27,13 +27,15 @@ class Terms(NamedTuple):
     `starts` are the positions at which the collections were read, in order; more than one only if history was lost, and
     then changes before the last may have been passed over. `images`: the collections have pre- and post-images.
     `trimmed`: the stream may lack the record that a later one follows, so that `before` may be unknown. `complete`: the
-    stream begins with the first reading, which came to its end and lost nothing.
+    stream begins with the first reading, which came to its end and lost nothing. `set_aside` are the
+    positions of changes that are dead letters.
     """
 
     starts: tuple[str, ...]
     images: bool = True
     trimmed: bool = False
     complete: bool = True
+    set_aside: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -177,6 +179,9 @@ class _Row:
         first, last = self._terms.starts[0], self._terms.starts[-1]
         for version in self._versions[self._done + 1 : end]:
             if version.since < first:
+                continue
+            if any(version.may_be_at(position) for position in self._terms.set_aside):
+                self._counted["set aside"] += 1
                 continue
             if version.since < last:
                 self._counted["passed over"] += 1

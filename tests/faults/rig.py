@@ -109,6 +109,12 @@ class Rig:
         with self.redis_client() as client:
             return cast("dict[str, str]", client.hgetall(f"{self.prefix}:job"))
 
+    def dead_letters(self) -> list[str]:
+        """The positions of the changes that were set aside."""
+        with self.redis_client() as client:
+            found = cast("list[tuple[str, dict[str, str]]]", client.xrange(f"{self.prefix}:deadletter"))
+        return [fields["position"] for _, fields in found]
+
     def phase(self) -> str:
         """How far the job has come, for the report."""
         last = self.follower.last()

@@ -150,14 +150,18 @@ class _Run:
         if setup.history_lost and starts:
             logged = re.findall(r'"snapshot": "([0-9a-f]{16})"', rig.flow.log())
             starts |= {position for position in logged if position > min(starts)}
+        set_aside = rig.dead_letters()
         terms = Terms(
             tuple(sorted(starts)) or ("0" * 16,),
             images=setup.images,
             trimmed=setup.maxlen < 10_000,
             complete=not (setup.redis_loses and setup.history_lost) and not setup.first_reading_cut,
+            set_aside=frozenset(set_aside),
         )
         outcome = compare(feed, rig.truth, batch_join(rig.workload.writer.client, rig.database), terms)
         outcome.differences += odd
+        if len(set_aside) != setup.dead_letters:
+            outcome.differences.append(f"{len(set_aside)} dead letters, expected {setup.dead_letters}")
         if len(starts) > 1 and not setup.history_lost:
             outcome.differences.append(f"the collections were read more than once: at {sorted(starts)}")
         return outcome

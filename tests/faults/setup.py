@@ -42,6 +42,7 @@ class Setup:
     oplog_mb: int = 0
     clock: bool = False
     may_panic: bool = False
+    dead_letters: int = 0
     redis_loses: bool = False
     history_lost: bool = False
     first_reading_cut: bool = False

@@ -88,9 +88,15 @@ JOINED: dict[RowKey, Document] = {("movies", key_of(1)): movie(3, "Alien")}
 
 
 def compared(
-    records: Records, *, joined: Mapping[RowKey, Document] = JOINED, starts: tuple[str, ...] = (at(5),), **terms: bool
+    records: Records,
+    *,
+    joined: Mapping[RowKey, Document] = JOINED,
+    starts: tuple[str, ...] = (at(5),),
+    set_aside: tuple[int, ...] = (),
+    images: bool = True,
 ) -> Outcome:
-    return compare(entries(records), TRUTH, joined, Terms(starts, **terms))
+    terms = Terms(starts, images=images, set_aside=frozenset(map(at, set_aside)))
+    return compare(entries(records), TRUTH, joined, terms)
 
 
 def test_a_feed_that_is_as_it_must_be_has_no_differences() -> None:
@@ -170,6 +176,12 @@ def test_a_row_that_did_not_differ_must_not_be_written_by_a_second_reading() -> 
 def test_a_change_after_the_last_reading_is_never_passed_over() -> None:
     outcome = compared(without(5), starts=(at(5), at(12)))
     assert any("no record of the change" in difference for difference in outcome.differences)
+
+
+def test_a_change_that_was_set_aside_may_have_no_record_and_no_other_may() -> None:
+    records = [*good()[:4], {**good()[5], "before": joined_comment(2, "Alien")}]
+    assert compared(records, set_aside=(11,)).differences == []
+    assert any("no record of the change" in difference for difference in compared(records).differences)
 
 
 def test_without_images_a_row_may_be_newer_or_unknown_and_never_older() -> None:

@@ -210,6 +210,25 @@ class LargeDocuments(MongoFault):
         rig.workload.resume()
 
 
+class EventTooLarge(MongoFault):
+    """A change with its images is larger than an event may be: it becomes a dead letter, and all others arrive."""
+
+    alone = True
+
+    def prepare(self, setup: Setup) -> None:
+        super().prepare(setup)
+        setup.images = True
+        setup.dead_letters = 1
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        rig.until_begun()
+        rig.workload.pause()
+        for letter in "ab":  # the second event has the row before, after, and what was changed
+            _make(rig, "comments", "too large", {"text": letter * 8_500_000, "movie_id": 5, "email": None})
+        _make(rig, "comments", "too large", {"text": "small again", "movie_id": 5, "email": None})
+        rig.workload.resume()
+
+
 class IdleBesideBusy(MongoFault):
     """The watched collections are idle beside a busy one that is not; the position goes on all the same."""
 
@@ -257,5 +276,6 @@ FAULTS = (
     MixedKeys,
     LongTransaction,
     LargeDocuments,
+    EventTooLarge,
     IdleBesideBusy,
 )
