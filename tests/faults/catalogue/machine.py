@@ -70,7 +70,7 @@ class RecoveryTruncated(Fault):
 
 
 class ClockSet(Fault):
-    """The job's clock is set back and forth by seconds and by hours; set back, it ends with one line."""
+    """The clock of the job is set back and forth, by seconds and by hours; set back, the job begins anew."""
 
     group = "machine"
 
