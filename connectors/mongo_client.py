@@ -40,6 +40,8 @@ START_OVER = "to start over, name a new recovery folder: the collections are the
 
 _UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
 _HISTORY_LOST = {136, 260, 280, 286}  # CappedPositionLost, InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
+_TO_COME = 72  # InvalidOptions: the time is later than the cluster's
+_IDLE_S = 15.0
 _SNAPSHOT_UNAVAILABLE = 246
 SNAPSHOT_GONE = {239, _SNAPSHOT_UNAVAILABLE}  # 239 is SnapshotTooOld
 _TOO_LARGE = 10334  # BSONObjectTooLarge
@@ -108,17 +110,39 @@ def settled(call: Callable[[], T], *, timeout_s: float = 10.0) -> T:
             time.sleep(0.1)
 
 
+def read_later_position(client: Client, database: str, collections: Iterable[str]) -> str:
+    """A position as `read_position` gives it, later than any change that was committed before the call.
+
+    The cluster's time stands still while nothing is written; the server itself writes something every 10 s then.
+    """
+    names = list(collections)
+    first = read_position(client, database, names)
+    deadline_s = time.monotonic() + _IDLE_S
+    while (later := settled(lambda: read_position(client, database, names))) <= first:
+        if time.monotonic() > deadline_s:
+            break
+        time.sleep(0.1)
+    return later
+
+
 def is_readable(client: Client, database: str, collections: Iterable[str], position: str) -> bool:
-    """Whether the collections can still be read as they were at a position."""
+    """Whether the collections can still be read as they were at a position, which may be a little later than anything
+    that the server has: then it is waited for.
+    """
     concern = {"level": "snapshot", "atClusterTime": position_time(position)}
+    deadline_s = time.monotonic() + _IDLE_S
+    left = list(collections)
     with translated(f"{database}: reading at position {position}"):
-        for collection in collections:
+        while left:
             try:
-                client[database].command("find", collection, limit=1, projection={"_id": 1}, readConcern=concern)
+                client[database].command("find", left[-1], limit=1, projection={"_id": 1}, readConcern=concern)
+                left.pop()
             except OperationFailure as exc:
-                if exc.code not in SNAPSHOT_GONE:
+                if exc.code in SNAPSHOT_GONE or (exc.code == _TO_COME and time.monotonic() > deadline_s):
+                    return False
+                if exc.code != _TO_COME:
                     raise
-                return False
+                time.sleep(0.1)
     return True
 
 

@@ -147,6 +147,7 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
         self._events = events or SinkEvents()
         self._guard = guard
         self._rereading = rereading
+        self._parts: list[RedisStreamPartition] = []
 
     def list_parts(self) -> list[str]:
         return [str(shard) for shard in range(len(self._keys.changes))]
@@ -159,7 +160,7 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
         first_mark = self._first_marks.get(stream, BEGINNING)
         mark = resume_state or Mark.at(first_mark)
         client = connect(self._url, resend=False)
-        return RedisStreamPartition(
+        part = RedisStreamPartition(
             client,
             stream,
             mark,
@@ -170,6 +171,15 @@ class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
             guard=self._guard,
             rereading=self._rereading and (self._rereading, first_mark),
         )
+        self._parts.append(part)
+        return part
+
+    def check_ends(self) -> None:
+        """Raises `StreamLost` when a stream lost entries, be it while nothing is written, when the engine does not come
+        by. Thread-safe.
+        """
+        for part in self._parts:
+            part.check_end()
 
 
 class Letters(NamedTuple):
@@ -252,7 +262,6 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         self._check_ours()
         if self._rereading is not None and self._rereading[0].is_over():
             self._rereading = self._before = None
-        self._check_end()
         if self._tail.settled:
             self._mark = Mark.at(self._last_id, anchored=self._mark.anchored or self._written > 0)
             self._marked_at.append(self._written)
@@ -263,23 +272,19 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     def close(self) -> None:
         self._client.close()
 
+    def check_end(self) -> None:
+        """Raises `StreamLost` when the stream ends before what is known to be in it. Thread-safe. A Redis that is away
+        says nothing.
+        """
+        with suppress(TransientError), translated(f"looking at the end of {self._stream}"):
+            self._expect_end(self._last_id, checkpointed=False)
+
     def _check_ours(self) -> None:
         """A job that was replaced must not leave a snapshot where its successor keeps its own."""
         if self._guard is None:
             return
         try:
             self._guard.before_snapshot()
-        except DBWatchError as exc:
-            self._failed = exc
-            self._ending.abandon(exc)
-
-    def _check_end(self) -> None:
-        """A stream that lost entries while nothing was written to it is told now, not whenever something is. A Redis
-        that is away says nothing, and must not keep a job from ending.
-        """
-        try:
-            with suppress(TransientError), translated(f"looking at the end of {self._stream}"):
-                self._expect_end(self._last_id, checkpointed=False)
         except DBWatchError as exc:
             self._failed = exc
             self._ending.abandon(exc)

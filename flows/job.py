@@ -32,11 +32,12 @@ log = structlog.get_logger()
 
 
 class SourceTimes(NamedTuple):
-    """What a job asks its source for: the position of the present, and whether it can read as of a position, apart from
-    collections that had no rows then.
+    """What a job asks its source for: the position of the present, one later than all that was emitted, and whether it
+    can read as of a position, apart from collections that had no rows then.
     """
 
     now: Callable[[], str]
+    later: Callable[[], str]
     is_readable: Callable[[str, Collection[str]], bool]
 
 
@@ -145,12 +146,12 @@ class _Beginning(NamedTuple):
 
     def _time_for(self, reread: Reread, position: str) -> tuple[Reread, str]:
         if not position:
-            return reread, self.times.now()
+            return reread, self.times.later()
         if self.times.is_readable(position, reread.removed):
             return reread, position
         log.warning("job.reads_at_now", wanted=position, effect="changes since then get no record of their own")
         since = min(filter(None, (reread.since, position)))
-        return reread._replace(removed=(), since=since), self.times.now()
+        return reread._replace(removed=(), since=since), self.times.later()
 
     def _ends(self) -> dict[str, str]:
         with translated("reading the ends of the streams"):

@@ -27,7 +27,7 @@ from connectors.letter_limit import LetterLimit
 from connectors.mongo import MongoChangeSource, Reading
 from connectors.mongo_checks import check as check_mongo
 from connectors.mongo_client import connect as connect_mongo
-from connectors.mongo_client import is_readable, read_position, settled
+from connectors.mongo_client import is_readable, read_later_position, read_position, settled
 from connectors.mongo_state import partition_name
 from connectors.records import shard_of
 from connectors.redis_client import connect as connect_redis
@@ -151,12 +151,16 @@ def _source_times(settings: Settings, views: Views) -> SourceTimes:
         with connect_mongo(settings.mongo_uri) as mongo:
             return settled(lambda: read_position(mongo, settings.mongo_db, views.collections))
 
+    def later() -> str:
+        with connect_mongo(settings.mongo_uri) as mongo:
+            return read_later_position(mongo, settings.mongo_db, views.collections)
+
     def readable(position: str, apart_from: Collection[str]) -> bool:
         collections = [name for name in views.collections if name not in apart_from]
         with connect_mongo(settings.mongo_uri) as mongo:
             return is_readable(mongo, settings.mongo_db, collections, position)
 
-    return SourceTimes(now, readable)
+    return SourceTimes(now, later, readable)
 
 
 class _Edges(NamedTuple):
@@ -188,7 +192,8 @@ class _Edges(NamedTuple):
         return job, lease
 
     def at_once(self, job: Job, lease: Lease) -> tuple[MongoChangeSource, RedisStreamSink]:
-        return self.source(job, lease), self.sink(job, lease)
+        sink = self.sink(job, lease)
+        return self.source(job, lease, sink), sink
 
     def late(self, begun: tuple[Job, Lease] | None) -> tuple[LateSource, LateSink]:
         """For a cluster: made once all processes are connected."""
@@ -200,9 +205,13 @@ class _Edges(NamedTuple):
             connected.set()
             return begun or self.joined()
 
+        @cache
+        def sink() -> RedisStreamSink:
+            return self.sink(*job())
+
         partitions = [partition_name(i) for i in range(self.settings.mongo_partitions)]
         shards = [str(i) for i in range(self.settings.stream_shards)]
-        return LateSource(partitions, lambda: self.source(*job())), LateSink(shards, lambda: self.sink(*job()))
+        return LateSource(partitions, lambda: self.source(*job(), sink())), LateSink(shards, sink)
 
     def joined(self) -> tuple[Job, Lease]:
         """The job of the first process; asked for within the engine, where an error can only end the process."""
@@ -213,7 +222,7 @@ class _Edges(NamedTuple):
         self.pulse.start(lease, is_cluster=True)
         return job, lease
 
-    def source(self, job: Job, lease: Lease) -> MongoChangeSource:
+    def source(self, job: Job, lease: Lease, sink: RedisStreamSink) -> MongoChangeSource:
         settings, partitions = self.settings, self.settings.mongo_partitions
         self.again.knows(job)
         parallel = self.launch.is_parallel or partitions > 1
@@ -232,7 +241,7 @@ class _Edges(NamedTuple):
             ending=self.ending,
             on_progress=self.health.on_progress,
             on_poll=self._polled,
-            before_snapshot=partial(self._check_store, job),
+            before_snapshot=partial(self._before_snapshot, job, sink),
             on_epoch=self.health.on_epoch,
         )
 
@@ -271,6 +280,11 @@ class _Edges(NamedTuple):
             guard=Guard(lease.fence, partial(self._check_ours, job, lease)),
             rereading=rereading,
         )
+
+    def _before_snapshot(self, job: Job, sink: RedisStreamSink) -> None:
+        """Once in an epoch, also in one without changes."""
+        self._check_store(job)
+        sink.check_ends()
 
     def _check_store(self, job: Job) -> None:
         """Raises `Fenced` when the recovery folder is another run's by now."""

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -204,3 +205,19 @@ def test_a_cluster_reads_again_as_one_job(mongo: MongoClient[Document], settings
         expect_no_differences(mongo, settings, workload, snapshot, cluster)
         assert "job.reads_again" in jobs[0].output()
         assert cluster.stop() == [0, 0]
+
+
+def test_a_stream_that_vanishes_beside_an_idle_job_is_written_again_without_being_asked(
+    mongo: MongoClient[Document], settings: Settings, tmp_path: Path
+) -> None:
+    workload = Workload(mongo, settings["MONGO_DB"], 15)
+    workload.fill(100)
+    (tmp_path / "dbwatch.toml").write_text(f'on_stream_lost = "repair"\n{VIEWS}', encoding="utf-8")
+    with Job(tmp_path, settings, engine(tmp_path)) as job:
+        job.start()
+        expect_no_faults(settings, mongo, job)
+        time.sleep(3)  # a few checkpoints with nothing to write
+        with connect(settings["REDIS_URL"]) as client:
+            client.delete(*streams(settings))
+        expect_no_faults(settings, mongo, job)
+        assert job.stop() == 0

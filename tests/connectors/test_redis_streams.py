@@ -200,15 +200,17 @@ def test_our_own_trimming_leaves_the_marks_that_a_restart_may_begin_at(
     assert [r.ts_ms for r in entries(client, prefix)][-2:] == [399, 400]
 
 
-def test_entries_that_redis_lost_while_nothing_was_written_are_told_at_the_next_snapshot(
+def test_entries_that_redis_lost_are_found_out_while_nothing_is_written(
     client: Redis, redis_url: str, prefix: str
 ) -> None:
-    sink = partition(redis_url, prefix)
-    sink.write_batch([record("a", 1)])
-    sink.snapshot()
+    sink = RedisStreamSink(
+        url=redis_url, keys=Keys(prefix), maxlen=1000, first_marks={}, ending=Ending(), limit=LetterLimit(100)
+    )
+    sink.build_part("step", "0", None).write_batch([record("a", 1)])
+    sink.check_ends()
     client.delete(f"{prefix}:changes")
     with pytest.raises(StreamLost, match="Redis lost entries"):
-        sink.snapshot()
+        sink.check_ends()
 
 
 def test_a_batch_larger_than_one_call_is_written_whole(client: Redis, redis_url: str, prefix: str) -> None:

@@ -40,7 +40,7 @@ class World:
 
     @property
     def times(self) -> SourceTimes:
-        return SourceTimes(self.position, self._is_readable)
+        return SourceTimes(self.position, self.position, self._is_readable)
 
     def _is_readable(self, position: str, apart_from: Collection[str]) -> bool:
         return self.readable
