@@ -32,7 +32,8 @@ def main() -> int:
     seed = given.seed if given.seed is not None else random.SystemRandom().getrandbits(32)
     minutes = given.minutes if given.minutes is not None else None if given.rounds else _DEFAULT_MINUTES
     ask = Ask(seed, minutes, given.rounds, only, given.random)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first also where a shell had it ignored
+        signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="dbwatch-faults-"))
     print(f"seed {seed}", flush=True)
     try:
