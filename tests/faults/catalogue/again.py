@@ -114,6 +114,27 @@ class RedisForgets(ReadsAgain):
         rig.redis.start()
 
 
+class StreamTrimmed(ReadsAgain):
+    """Somebody trims the stream into the tail that a killed job must read again; with `on_stream_lost = "repair"`."""
+
+    group = "redis"
+
+    def prepare(self, setup: Setup) -> None:
+        super().prepare(setup)
+        setup.redis_loses = True
+        setup.policies = 'on_stream_lost = "repair"'
+
+    def strike(self, rig: Rig, rnd: random.Random) -> None:
+        rig.until_begun()
+        rig.wait(lambda: rig.phase() == "tail", 30, what="the tail")
+        time.sleep(rnd.uniform(2.5, 4))  # some checkpoints later
+        rig.flow.kill()
+        with rig.redis_client() as client:
+            for stream in rig.setup.streams:
+                client.xtrim(f"{rig.prefix}:{stream}", maxlen=rnd.choice((0, 0, 3)), approximate=False)
+        rig.restart()
+
+
 def _settled(rig: Rig) -> None:
     """The job must be past its first reading, which could not go on at its time after a drop."""
     rig.wait(lambda: rig.phase() == "tail", 30, what="the tail")
@@ -141,4 +162,12 @@ def _forget(rig: Rig) -> None:
             raise RoundFailed(f"the oplog still holds everything after {_FORGET_S:.0f} s")
 
 
-FAULTS = (CollectionDropped, CollectionRenamed, DatabaseDropped, OplogTruncated, OplogTruncatedInSnapshot, RedisForgets)
+FAULTS = (
+    CollectionDropped,
+    CollectionRenamed,
+    DatabaseDropped,
+    OplogTruncated,
+    OplogTruncatedInSnapshot,
+    RedisForgets,
+    StreamTrimmed,
+)
