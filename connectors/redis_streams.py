@@ -229,14 +229,14 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         if self._failed is not None:
             self._ending.abandon(self._failed)
         records = [value for value in values if isinstance(value, Record)]
+        if len(records) < len(values):  # first, so that whoever sees a record finds the letters before it
+            self._set_aside([value for value in values if isinstance(value, DeadLetter)])
         start = 0
         for i in [i for i, record in enumerate(records) if is_retried(record)]:
             self._write_all(records[start:i])
             self._write_retried(records[i])
             start = i + 1
         self._write_all(records[start:] if start else records)
-        if len(records) < len(values):
-            self._set_aside([value for value in values if isinstance(value, DeadLetter)])
 
     def _write_all(self, records: Sequence[Record]) -> None:
         for call in _calls(records):

@@ -151,7 +151,7 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, Decimal128):
         number = value.to_decimal()
         if not number.is_finite():
-            return float(number)
+            return float("nan") if number.is_nan() else float(number)
         as_float = float(number)
         if number == number.to_integral_value() and _INT64.start <= number < _INT64.stop:
             return Int64(int(number))
@@ -177,6 +177,7 @@ def ref_of_key(key: str) -> str:
 def at(row: Any, path: str) -> Any:
     """The value at a dotted path through sub-documents, None when there is none."""
     for step in path.split("."):
+        row = _opened(row)
         if not _is_row(row) or step not in row:
             return None
         row = row[step]
@@ -197,7 +198,7 @@ def project(row: Row, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def without(row: Row, paths: Sequence[str]) -> dict[str, Any]:
-    """All but the named paths."""
+    """All but the named paths, however a path is cut into names: also a field that is literally called `a.b`."""
     return _without(row, _tree(tuple(paths)))
 
 
@@ -227,6 +228,11 @@ def leaf_paths(value: Any, path: str) -> Iterator[str]:
 
 def _is_row(value: Any) -> TypeGuard[Row]:
     return isinstance(value, Mapping)
+
+
+def _opened(value: Any) -> Any:
+    """A sub-document that the codec gives as a value of its own, as a sub-document again."""
+    return value.as_doc() if isinstance(value, DBRef) else value
 
 
 def _is_array(value: Any) -> TypeGuard[list[Any]]:
@@ -271,7 +277,7 @@ def _project(value: Any, tree: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, below in tree.items():
         if name in value:
-            item = value[name]
+            item = _opened(value[name]) if below else value[name]
             if not below:
                 out[name] = item
             elif _is_row(item):
@@ -285,6 +291,8 @@ def _without(value: Row, tree: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, item in value.items():
         below = tree.get(name)
+        if below is None and "." in name:
+            below = _below(name, tree)
         if below is None:
             out[name] = item
         elif below:
@@ -292,7 +300,19 @@ def _without(value: Row, tree: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _below(name: str, tree: dict[str, Any]) -> dict[str, Any] | None:
+    """What is named below a field whose name has dots in it, None for nothing, an empty one for the whole of it."""
+    for step in name.split("."):
+        if step not in tree:
+            return None
+        tree = tree[step]
+        if not tree:
+            break
+    return tree
+
+
 def _without_below(item: Any, tree: dict[str, Any]) -> Any:
+    item = _opened(item)
     if _is_row(item):
         return _without(item, tree)
     if _is_array(item):

@@ -340,3 +340,34 @@ def test_changed_paths_are_leaves_and_an_array_is_one() -> None:
 
 def test_uuids_are_read_as_the_bytes_they_are() -> None:
     assert CODEC.uuid_representation == UuidRepresentation.UNSPECIFIED
+
+
+def test_a_mask_holds_however_a_path_is_cut_into_names() -> None:
+    row = {
+        "a.b": 1,
+        "a.b.c": 1,
+        "a.x": 2,
+        "a": {"b": 1, "b.c": 1, "x": 2},
+        "owner": DBRef("users", 1, None, password="p", seen=1),
+        "owner.password": "p",
+        "many": [{"a.b": 1}],
+        "d.e": {"f": 1, "g": 2},
+    }
+    kept = rows.without(row, ["a.b", "owner.password", "d.e.f"])
+    assert rows.loads(rows.dumps(kept)) == {
+        "a.x": 2,
+        "a": {"x": 2},
+        "owner": {"$ref": "users", "$id": 1, "seen": 1},
+        "many": [{"a.b": 1}],
+        "d.e": {"g": 2},
+    }
+
+
+def test_a_path_goes_through_a_dbref() -> None:
+    row = {"owner": DBRef("users", 1, None, name="n")}
+    assert rows.at(row, "owner.name") == "n"
+    assert rows.project(row, ["owner.name"]) == {"owner": {"name": "n"}}
+
+
+def test_a_decimal_that_is_a_signaling_nan_is_nan() -> None:
+    assert rows.ref_text(Decimal128("sNaN")) == rows.ref_text(Decimal128("NaN")) == rows.ref_text(float("nan"))
