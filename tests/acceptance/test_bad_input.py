@@ -295,7 +295,7 @@ def test_a_redis_that_lost_its_data_while_the_job_was_stopped_is_noticed(setting
         job.log.unlink()
         job.start()
         assert job.wait() == 2
-        assert re.search(":changes ends at 0-0, before .*Redis lost entries", error_of(job))
+        assert re.search("Redis lost (entries|data)", error_of(job))
 
 
 def test_a_redis_that_loses_its_data_while_the_job_runs_stops_it(
@@ -327,16 +327,6 @@ def test_a_mongodb_that_is_started_again_is_followed_on(
         films["movies"].insert_one({"_id": 2})
         wait_until(lambda: rows(settings) == len(COLLECTIONS) + 1, 30, what="what was written after the restart")
         assert job.stop() == 0, job.output()
-
-
-def test_a_watched_collection_that_is_dropped_stops_the_job(
-    mongo: MongoClient[Document], settings: Settings, tmp_path: Path
-) -> None:
-    with Job(tmp_path, settings, engine(tmp_path)) as job:
-        started(job, settings)
-        mongo[settings["MONGO_DB"]]["users"].drop()
-        assert job.wait() == 2
-        assert re.search("collection users was dropped at .*start over", error_of(job))
 
 
 def test_the_first_signal_ends_it_in_order_and_a_second_at_once(

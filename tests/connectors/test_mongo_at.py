@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from connectors.errors import ConfigError
+from connectors.errors import SnapshotLost
 from connectors.mongo_at import MongoRows, key_of
 from connectors.mongo_client import SNAPSHOT_GONE, connect, read_position
 from connectors.mongo_events import position_time
@@ -69,7 +69,7 @@ def test_a_time_that_is_gone_from_the_start_is_left_for_the_present(start_mongod
         mongo.db.rows.insert_one({"_id": 1})
         reader = MongoRows(client, "db", "0000000100000001")
         assert [row["_id"] for row in reader.all("rows")] == [1]
-        with pytest.raises(ConfigError, match="no longer keeps the snapshot"):
+        with pytest.raises(SnapshotLost, match="can then not be read"):
             list(MongoRows(client, "db", "0000000100000001").by_key("rows", [1]))
 
 
