@@ -23,6 +23,7 @@ from connectors.letter_limit import LetterLimit
 from connectors.once import Mark, RowKey, Standing, Tail, following
 from connectors.records import Record, Versions
 from connectors.redis_client import connect, translated
+from connectors.refusals import Refusals, Refused, letter_of_record
 from connectors.rereading import FeedBefore, as_differing
 from connectors.retried import after_last, is_retried
 from connectors.settings import Keys
@@ -366,8 +367,13 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     def _write(self, records: Sequence[Record]) -> None:
         """Write one call's records, leaving out what the stream has; returns when they are there."""
         after = self._follow(self._tail, records, before=self._before)
+        self._put(after, left_out=len(records) - len(after))
+
+    def _put(self, after: Sequence[Record], *, left_out: int = 0) -> None:
+        """Write these records; one that Redis refuses for itself becomes a dead letter."""
         written = after
         attempts = 0
+        refusals = Refusals(self._client)
 
         def attempt() -> str:
             nonlocal after, attempts
@@ -377,16 +383,29 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
                 if found:
                     self._written += len(found)
                     after = self._follow(Tail(found), after)
-            return self._send(after) if after else self._last_id
+            try:
+                return self._send(after) if after else self._last_id
+            except DBWatchError as exc:
+                met = refusals.met(exc, after)
+                if met is exc:
+                    raise
+                raise met from exc
 
         try:
             last_id = self._persist(attempt)
+        except Refused as exc:
+            if len(after) == 1:
+                self._set_aside([letter_of_record(after[0], exc)])
+            else:
+                for record in after:  # only one of them may be refused
+                    self._put([record])
+            return
         except DBWatchError as exc:
             self._failed = exc
             self._ending.abandon(exc)
         self._written += len(after)
         self._last_id = last_id
-        self._events.on_written(Written(written, parts(self._last_id)[0], len(records) - len(written)))
+        self._events.on_written(Written(written, parts(self._last_id)[0], left_out))
 
     def _set_aside(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters; too many of them end the job, but not before what was read is written."""
