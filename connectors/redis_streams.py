@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -15,60 +15,27 @@ from redis import Redis
 
 from connectors.dead_letters import DeadLetter, Output
 from connectors.ending import Ending
-from connectors.errors import ConfigError, DBWatchError, StreamLost, TransientError
+from connectors.errors import DBWatchError, TransientError
 from connectors.last_record import last_record
 from connectors.lease import Fence
 from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
 from connectors.once import Mark, RowKey, Standing, Tail, following
-from connectors.records import Record, Versions
-from connectors.redis_client import connect, translated
+from connectors.output_stream import OutputStream, calls_of
+from connectors.records import Record
+from connectors.redis_client import connect
 from connectors.refusals import Refusals, Refused, letter_of_record
 from connectors.rereading import FeedBefore, as_differing
 from connectors.retried import after_last, is_retried
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
 from connectors.stream_rows import entries_said
-from connectors.writer import FENCE, passed
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
-_Entries = list[tuple[str, dict[str, str]]]
 
-_MAX_CALL_RECORDS = 1000
-_MAX_CALL_CHARS = 4_000_000
-_READ_COUNT = 1000
 _LONGEST_PAUSE_S = 5.0
-_START_OVER = "restore its data, or start over with a new recovery folder: the collections are then read again"
-_LOST_BEFORE = _START_OVER[0].upper() + _START_OVER[1:]
-_LOST_NOW = (
-    f"Start the job again, which writes anew what came after its last checkpoint; if that is lost too, {_START_OVER}"
-)
-
-# One call writes a batch whole or, refused, not at all. It writes nothing to a stream that does not end where we left
-# it: a server that restarted without its newest entries looks just like one that was always there. Trimming is
-# approximate: it drops whole nodes beyond the bound.
-_APPEND = """
-local stream, last = KEYS[2], '0-0'
-if redis.call('EXISTS', stream) == 1 then
-  local info = redis.call('XINFO', 'STREAM', stream)
-  for j = 1, #info, 2 do
-    if info[j] == 'last-generated-id' then last = info[j + 1] end
-  end
-end
-if last ~= ARGV[4] then return {1, false} end
-local i = 5
-while i <= #ARGV do
-  local stop = i + 2 * tonumber(ARGV[i])
-  last = redis.call('XADD', stream, '*', unpack(ARGV, i + 1, stop))
-  i = stop + 1
-end
-redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
-return {1, last}
-"""
-
-
 _UNBOUNDED = 1 << 62
 
 
@@ -209,12 +176,12 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         """`rereading` comes with the stream's end when it began: what the feed said up to there counts."""
         self._client = client
         self._stream = stream
+        self._out = OutputStream(client, stream, guard and guard.fence)
         self._maxlen = maxlen
         self._ending = ending
         self._letters = letters
         self._events = events or SinkEvents()
         self._guard = guard
-        self._append = client.register_script((FENCE if guard else "") + _APPEND)
         self._mark = mark
         self._last_id = mark.entry_id
         self._tail = Tail()
@@ -240,7 +207,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         self._write_all(records[start:] if start else records)
 
     def _write_all(self, records: Sequence[Record]) -> None:
-        for call in _calls(records):
+        for call in calls_of(records):
             self._write(call)
 
     def _write_retried(self, record: Record) -> None:
@@ -277,8 +244,8 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         """Raises `StreamLost` when the stream ends before what is known to be in it. Thread-safe. A Redis that is away
         says nothing.
         """
-        with suppress(TransientError), translated(f"looking at the end of {self._stream}"):
-            self._expect_end(self._last_id, checkpointed=False)
+        with suppress(TransientError):
+            self._out.expect_end(self._last_id, checkpointed=False)
 
     def _check_ours(self) -> None:
         """A job that was replaced must not leave a snapshot where its successor keeps its own."""
@@ -296,7 +263,8 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         """
         try:
             entries = self._persist(lambda: self._read_tail(self._mark.seen, checkpointed=True))
-            self._persist(self._expect_anchor)
+            if self._mark.anchored:
+                self._persist(lambda: self._out.expect_entry(self._mark.entry_id))
             if self._rereading is not None:
                 self._before = self._persist(self._read_before)
         except DBWatchError as exc:
@@ -319,50 +287,10 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
 
     def _read_tail(self, seen: str, *, checkpointed: bool) -> list[tuple[RowKey, Standing]]:
         """What the stream holds after the last id we know, which then is its end; it must reach to what was seen."""
-        with translated(f"reading {self._stream} after {self._last_id}"):
-            end = self._expect_end(seen, checkpointed=checkpointed)
-            found = list(self._entries_after(self._last_id))
+        end = self._out.expect_end(seen, checkpointed=checkpointed)
+        found = list(self._out.standings_after(self._last_id))
         self._last_id = max([end, *(standing.entry_id for _, standing in found[-1:])], key=parts)
         return found
-
-    def _expect_end(self, seen: str, *, checkpointed: bool) -> str:
-        """The stream's end; raises `StreamLost` when that is before what was seen."""
-        end = self._last_generated_id()
-        if parts(end) < parts(seen):
-            raise StreamLost(
-                f"{self._stream} ends at {end}, before {seen}, which was written already: Redis lost entries. "
-                f"{_LOST_BEFORE if checkpointed else _LOST_NOW}",
-                checkpointed=checkpointed,
-            )
-        return end
-
-    def _expect_anchor(self) -> None:
-        """Raises `StreamLost` when somebody trimmed the stream as far as the mark, or beyond."""
-        mark = self._mark
-        if not mark.anchored:
-            return
-        with translated(f"reading {self._stream} at {mark.entry_id}"):
-            if not self._client.xrange(self._stream, mark.entry_id, mark.entry_id):
-                raise StreamLost(
-                    f"{self._stream} does not hold {mark.entry_id} any more, up to which it must be known: Redis lost "
-                    f"entries, or somebody trimmed or deleted them. {_LOST_BEFORE}"
-                )
-
-    def _last_generated_id(self) -> str:
-        if not self._client.exists(self._stream):
-            return BEGINNING
-        info = cast("Mapping[str, Any]", self._client.xinfo_stream(self._stream))
-        return str(info["last-generated-id"])
-
-    def _entries_after(self, entry_id: str) -> Iterator[tuple[RowKey, Standing]]:
-        while True:
-            found = cast("_Entries", self._client.xrange(self._stream, f"({entry_id}", count=_READ_COUNT))
-            for entry_id, fields in found:
-                if "versions" not in fields:  # not one of ours, nor can it be a duplicate of one
-                    continue
-                yield (fields["view"], fields["key"]), Standing(entry_id, Versions.from_json(fields["versions"]))
-            if len(found) < _READ_COUNT:
-                return
 
     def _write(self, records: Sequence[Record]) -> None:
         """Write one call's records, leaving out what the stream has; returns when they are there."""
@@ -440,36 +368,20 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
             return []
         if said is None:
             return [record]
-        return [as_differing(record, self._persist(lambda: self._row_at(said.entry_id)))]
+        return [as_differing(record, self._persist(lambda: self._out.row_at(said.entry_id)))]
 
     def _following(self, record: Record, standing: Standing) -> Record:
         if not record.versions.lookups:
             return record
-        return following(record, standing.versions, self._persist(lambda: self._row_at(standing.entry_id)))
-
-    def _row_at(self, entry_id: str) -> str | None:
-        with translated(f"reading {self._stream} at {entry_id}"):
-            found = cast("_Entries", self._client.xrange(self._stream, entry_id, entry_id))
-        return found[0][1].get("after") if found else None
+        return following(record, standing.versions, self._persist(lambda: self._out.row_at(standing.entry_id)))
 
     def _send(self, records: Sequence[Record]) -> str:
-        key, token, epoch = self._guard.fence if self._guard else ("", "", 0)
         # What a reading is held against must stay until it is over.
-        bound = max(self._maxlen, 1 + self._written + len(records) - self._marked_at[0])
-        args: list[str | int] = [token, epoch, _UNBOUNDED if self._before is not None else bound, self._last_id]
-        for record in records:
-            fields = record.to_fields()
-            args.append(len(fields))
-            for name, value in fields.items():
-                args += (name, value)
+        keep = max(self._maxlen, 1 + self._written + len(records) - self._marked_at[0])
         called_s = time.monotonic()
-        with translated(f"writing to {self._stream}"):
-            reply = self._append(keys=[key or self._stream, self._stream], args=args)
+        last_id = self._out.append(records, last_id=self._last_id, keep=keep if self._before is None else _UNBOUNDED)
         self._events.on_call(time.monotonic() - called_s)
-        last_id = passed(self._guard.fence, reply) if self._guard else reply[1]
-        if last_id is None:
-            raise TransientError(f"{self._stream} does not end at {self._last_id}, where it was left")
-        return str(last_id)
+        return last_id
 
     def _persist(self, call: Callable[[], T]) -> T:
         """Call until it succeeds, with growing pauses, holding the flow back; raises what does not pass by itself."""
@@ -491,53 +403,3 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
                 log.info("sink.goes_on", stream=self._stream, attempts=attempt)
                 self._events.on_held(None)
             return result
-
-
-def _calls(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Cut a batch so that no call is so large that Redis serves nobody else for long."""
-    call: list[Record] = []
-    chars = 0
-    for record in records:
-        call.append(record)
-        chars += len(record.after or "") + len(record.before or "")
-        if len(call) == _MAX_CALL_RECORDS or chars > _MAX_CALL_CHARS:
-            yield call
-            call, chars = [], 0
-    if call:
-        yield call
-
-
-def check_redis(url: str, keys: Keys) -> None:
-    """Whether a Redis can hold the feed. Raises `ConfigError`, saying what was found, expected and what to do."""
-    client = connect(url)
-    try:
-        with translated("REDIS_URL"):
-            info = cast("Mapping[str, Any]", client.info())
-        _check_info(info)
-        with translated("REDIS_URL: a first write"):
-            client.hset(keys.job, "checked_ms", str(int(client.time()[0]) * 1000))
-            for stream in (*keys.changes, keys.rates):
-                if client.type(stream) not in ("none", "stream"):
-                    raise ConfigError(
-                        f"{stream} in Redis is not a stream; something else uses it: set another DBWATCH_PREFIX"
-                    )
-    except TransientError as exc:
-        raise ConfigError(
-            f"Redis is not ready for writing: {exc}; expected a server that is up, has room and is no replica"
-        ) from exc
-    finally:
-        client.close()
-
-
-def _check_info(info: Mapping[str, Any]) -> None:
-    version = str(info.get("redis_version", "0"))
-    if tuple(int(n) for n in version.split(".")[:2]) < (6, 2):
-        raise ConfigError(f"REDIS_URL: Redis {version} was found, 6.2 or newer (or Valkey) is needed")
-    if info.get("cluster_enabled"):
-        raise ConfigError("REDIS_URL: a Redis Cluster was found; a single server or a primary with replicas is needed")
-    policy = str(info.get("maxmemory_policy", "noeviction"))
-    if policy.startswith("allkeys"):
-        raise ConfigError(
-            f"REDIS_URL: maxmemory-policy is {policy}, which throws whole streams away when memory is short; "
-            "noeviction is needed: CONFIG SET maxmemory-policy noeviction"
-        )

@@ -131,7 +131,8 @@ class _Beginning(NamedTuple):
         """The store's job in another generation, if Redis may lose what it knew of it; raises `StreamLost` if not."""
         lost = StreamLost(
             f"recovery folder {store.folder}: it holds the state of a job that {self.settings.keys.job} in Redis does "
-            "not know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job, or "
+            "not know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job; if "
+            'the data is lost, set on_stream_lost = "repair" in the configuration to have what is missing written, or '
             "name a new recovery folder, which reads a snapshot again"
         )
         reread = reread_after(lost, self.policies, "")

@@ -30,8 +30,9 @@ from connectors.mongo_client import connect as connect_mongo
 from connectors.mongo_client import is_readable, read_later_position, read_position, settled
 from connectors.mongo_state import partition_name
 from connectors.records import shard_of
+from connectors.redis_checks import check_redis
 from connectors.redis_client import connect as connect_redis
-from connectors.redis_streams import Guard, RedisStreamSink, Rereading, SinkEvents, Written, check_redis
+from connectors.redis_streams import Guard, RedisStreamSink, Rereading, SinkEvents, Written
 from connectors.retry_desk import RetryDesk
 from connectors.settings import Settings
 from connectors.stream_rows import live_rows

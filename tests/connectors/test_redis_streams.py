@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from connectors.ending import Ending
-from connectors.errors import ConfigError, DBWatchError, Fenced, StreamLost, TransientError
+from connectors.errors import DBWatchError, Fenced, StreamLost, TransientError
 from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
 from connectors.once import Mark
@@ -24,7 +24,6 @@ from connectors.redis_streams import (
     RedisStreamSink,
     SinkEvents,
     Written,
-    check_redis,
 )
 from connectors.settings import Keys
 from connectors.stream_ids import parts
@@ -384,30 +383,3 @@ def test_a_writer_that_was_replaced_takes_no_snapshot(client: Redis, redis_url: 
     lock(client, prefix)
     with pytest.raises(Fenced):
         part.snapshot()
-
-
-def test_a_redis_that_evicts_keys_is_refused_at_the_start(redis_kind: str, start_redis: StartRedis) -> None:
-    server = start_redis(kind=redis_kind)
-    with Redis.from_url(server.uri) as client:
-        client.config_set("maxmemory-policy", "allkeys-lru")
-    with pytest.raises(ConfigError, match="noeviction is needed"):
-        check_redis(server.uri, Keys("p"))
-
-
-def test_a_redis_that_refuses_writes_is_refused_at_the_start(redis_kind: str, start_redis: StartRedis) -> None:
-    server = start_redis(kind=redis_kind)
-    with Redis.from_url(server.uri) as client:
-        client.config_set("maxmemory", "1")
-    with pytest.raises(ConfigError, match="not ready for writing"):
-        check_redis(server.uri, Keys("p"))
-    with Redis.from_url(server.uri) as client:
-        client.config_set("maxmemory", "0")
-        client.replicaof("127.0.0.1", "1")
-    with pytest.raises(ConfigError, match="replica"):
-        check_redis(server.uri, Keys("p"))
-
-
-def test_a_key_of_another_type_is_refused_at_the_start(client: Redis, redis_url: str, prefix: str) -> None:
-    client.set(f"{prefix}:changes", "something else")
-    with pytest.raises(ConfigError, match="not a stream"):
-        check_redis(redis_url, Keys(prefix))
