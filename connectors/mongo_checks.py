@@ -34,37 +34,39 @@ def check(
     """
     wanted = list(collections)
     with connect(uri, server_selection_timeout_ms=timeout_ms) as client, translated("MONGO_URI"):
-        greeted(client, uri, timeout_ms)
+        greeted(client, uri)
         _check_version(client.server_info())
         _check_collections(client, database, wanted, must_exist=must_exist)
         settled(lambda: check_privileges(client, database, wanted))
 
 
-def greeted(client: Client, uri: str, timeout_ms: int) -> dict[str, Any]:
+def greeted(client: Client, uri: str) -> dict[str, Any]:
     """What the server says of itself; raises `ConfigError` when none answers, or it is no replica set or mongos."""
-    hello = _hello(client, uri, timeout_ms)
+    hello = _hello(client, uri)
     _check_kind(hello)
     return hello
 
 
-def _hello(client: Client, uri: str, timeout_ms: int) -> dict[str, Any]:
+def _hello(client: Client, uri: str) -> dict[str, Any]:
     try:
         return dict(client.admin.command("hello"))
     except ServerSelectionTimeoutError as exc:
-        _check_kind(_hello_of_seed(uri, timeout_ms), uri=uri)
+        timeout_s = client.options.server_selection_timeout
+        _check_kind(_hello_of_seed(uri, timeout_s), uri=uri)
         raise ConfigError(
-            f"MONGO_URI: no answer from {hidden(uri)} within {timeout_ms / 1000:g} s: {reason(exc)}; "
+            f"MONGO_URI: no answer from {hidden(uri)} within {timeout_s:g} s: {reason(exc)}; "
             "expected a MongoDB replica set or mongos there: start it, or correct the address"
         ) from exc
 
 
-def _hello_of_seed(uri: str, timeout_ms: int) -> dict[str, Any]:
+def _hello_of_seed(uri: str, timeout_s: float) -> dict[str, Any]:
     """What the first server of the address says of itself, whatever set it is in; empty when none answers."""
     with suppress(PyMongoError):
         parsed = parse_uri(uri)
         host, port = parsed["nodelist"][0]
         tls = {name: value for name, value in parsed["options"].items() if name.lower().startswith("tls")}
-        timeouts = {"serverSelectionTimeoutMS": min(timeout_ms, 2000), "connectTimeoutMS": min(timeout_ms, 2000)}
+        timeout_ms = min(int(timeout_s * 1000), 2000)
+        timeouts = {"serverSelectionTimeoutMS": timeout_ms, "connectTimeoutMS": timeout_ms}
         with MongoClient[dict[str, Any]](host, port, directConnection=True, **timeouts, **tls) as client:
             return client.admin.command("hello") | {"asked": parsed["options"].get("replicaSet")}
     return {}

@@ -51,22 +51,23 @@ _RETRIED = {
     *(6, 7, 43, 50, 63, 89, 91, 133, 134, 150, 189, 202, 206, 216, 234, 237, 262),
     *(9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436),
 }
+_SAYS_PATIENCE = "serverselectiontimeoutms="
 
 
 def connect(uri: str, *, server_selection_timeout_ms: int = 5000) -> Client:
-    """A client that always asks the same mongos of several, as a cursor lives on one. Nothing is sent yet.
+    """A client that always asks the same mongos of several, as a cursor lives on one. Nothing is sent yet. The address
+    may say by itself how long to look for a server.
 
     Raises `ConfigError` for an address that cannot be read.
     """
     if "@" in uri.partition("://")[2].partition("?")[0].partition("/")[2]:
         raise ConfigError("MONGO_URI: found `/` before `@`; write user and password percent-encoded (`/` is %2F)")
+    patience: dict[str, Any] = {"serverSelectionTimeoutMS": server_selection_timeout_ms}
+    if _SAYS_PATIENCE in uri.lower():
+        patience = {}
     try:
         return MongoClient(
-            uri,
-            appname="dbwatch",
-            document_class=RawBSONDocument,
-            server_selector=_first_of,
-            serverSelectionTimeoutMS=server_selection_timeout_ms,
+            uri, appname="dbwatch", document_class=RawBSONDocument, server_selector=_first_of, **patience
         )
     except (PyMongoError, ValueError, TypeError, OSError) as exc:
         text = str(exc).splitlines()[0][:300]

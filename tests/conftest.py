@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from pymongo import MongoClient
 from redis import Redis
 
@@ -24,6 +25,12 @@ from tests.secured import SecuredMongod
 Document = dict[str, Any]
 REDIS_KINDS = ("valkey", "redis")
 _POLL_S = 0.02
+# The time of an idle replica set moves only with these; whoever waits for it would wait for up to ten seconds.
+_LIVELY = ("--setParameter", "periodicNoopIntervalSecs=1")
+
+# How long an example takes says something about the machine, nothing about the claim.
+hypothesis_settings.register_profile("dbwatch", deadline=None)
+hypothesis_settings.load_profile("dbwatch")
 
 
 class StartMongod(Protocol):
@@ -49,7 +56,7 @@ class StartRedis(Protocol):
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Generator[Mongod]:
     """The shared replica set."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"))
+    server = Mongod(tmp_path_factory.mktemp("mongod"), extra_args=_LIVELY)
     server.start()
     yield server
     server.stop()
@@ -119,11 +126,11 @@ def start_mongod(tmp_path_factory: pytest.TempPathFactory) -> Generator[StartMon
             *, auth: bool = False, tls: bool = False, extra_args: Sequence[str] = (), folder: Path | None = None
         ) -> Mongod:
             where = folder or tmp_path_factory.mktemp("mongod")
-            secured = auth or tls
+            arguments = (*_LIVELY, *extra_args)
             server = (
-                SecuredMongod(where, auth=auth, tls=tls, extra_args=extra_args)
-                if secured
-                else Mongod(where, extra_args=extra_args)
+                SecuredMongod(where, auth=auth, tls=tls, extra_args=arguments)
+                if auth or tls
+                else Mongod(where, extra_args=arguments)
             )
             stack.callback(server.stop)
             server.start()
@@ -146,7 +153,7 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[StartRedi
         yield start
 
 
-def wait_until(predicate: Callable[[], object], timeout_s: float = 10.0, *, what: str = "") -> None:
+def wait_until(predicate: Callable[[], object], timeout_s: float = 30.0, *, what: str = "") -> None:
     """Return once `predicate` gives something true; fail the test, naming `what`, when it has not by then."""
     deadline = time.monotonic() + timeout_s
     while not predicate():

@@ -23,7 +23,7 @@ def look_at_mongo(uri: str, database: str, collections: Iterable[str], *, timeou
     """What can be seen; never raises for what is wrong with the server."""
     try:
         with connect(uri, server_selection_timeout_ms=timeout_ms) as client, translated("MONGO_URI"):
-            hello = greeted(client, uri, timeout_ms)
+            hello = greeted(client, uri)
             return _facts(client, hello, database, list(collections))
     except DBWatchError as exc:
         return MongoFacts(refusal=str(exc))

@@ -23,6 +23,7 @@ from tests.conftest import StartMongod, StartRedis, wait_until
 from tests.connectors.bare_mongod import bare_mongod
 
 SECRET = "s3cret"
+QUICK = "serverSelectionTimeoutMS=500"
 COLLECTIONS = ("movies", "users", "comments")
 Settings = dict[str, str]
 
@@ -69,7 +70,7 @@ def _is_log(line: str) -> bool:
 
 
 def unreachable_mongodb(world: World) -> None:
-    world.settings["MONGO_URI"] = f"mongodb://u:{SECRET}@127.0.0.1:9/?replicaSet=rs0"
+    world.settings["MONGO_URI"] = f"mongodb://u:{SECRET}@127.0.0.1:9/?replicaSet=rs0&{QUICK}"
 
 
 def standalone_mongodb(world: World) -> None:

@@ -165,7 +165,6 @@ def masked(row: dict[str, Any]) -> dict[str, Any]:
 
 FUZZ = settings(
     max_examples=30,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],  # to shrink takes long, and the documents are printed anyway
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -42,6 +42,11 @@ def test_an_unreachable_server_is_named_without_its_password() -> None:
     assert "p%40ss" not in text
 
 
+def test_the_address_may_say_how_long_to_look_for_a_server() -> None:
+    with pytest.raises(ConfigError, match=r"no answer from .* within 0\.1 s: "):
+        check(uri="mongodb://127.0.0.1:9/?ServerSelectionTimeoutMS=100", database="shop", collections=["films"])
+
+
 @pytest.mark.parametrize("options", ["", "?replicaSet=rs0"])
 def test_a_standalone_server_is_told_how_to_become_a_replica_set(tmp_path: Path, options: str) -> None:
     with bare_mongod(tmp_path) as port:

@@ -21,7 +21,7 @@ from bson.min_key import MinKey
 from bson.objectid import ObjectId
 from bson.regex import Regex
 from bson.timestamp import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
@@ -83,7 +83,6 @@ def decoded(document: dict[str, Any]) -> dict[str, Any]:
 # --- plain JSON ----------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(documents)
 def test_every_bson_value_becomes_valid_json_with_the_same_fields(document: dict[str, Any]) -> None:
     row = decoded(document)
@@ -160,7 +159,6 @@ def test_a_text_key_is_canonical_extended_json(key: str) -> None:
     assert rows.key_text(key) == json_util.dumps(key, json_options=json_util.CANONICAL_JSON_OPTIONS)
 
 
-@settings(deadline=None)
 @given(values.filter(lambda v: not isinstance(v, Regex)))
 def test_a_foreign_key_reads_the_same_from_a_value_and_from_its_key(value: Any) -> None:
     found = decoded({"v": value})["v"]
@@ -168,7 +166,6 @@ def test_a_foreign_key_reads_the_same_from_a_value_and_from_its_key(value: Any) 
         assert rows.ref_of_key(rows.key_text(found)) == rows.ref_text(found)
 
 
-@settings(deadline=None)
 @given(values.filter(lambda v: not isinstance(v, Regex | list)))
 def test_a_key_is_read_back_as_the_value_that_it_was_written_from(value: Any) -> None:
     text = rows.key_text(decoded({"v": value})["v"])

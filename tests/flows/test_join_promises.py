@@ -55,7 +55,7 @@ def run(seed: int, *, images: bool = True, comments: int = 3) -> tuple[History, 
     return history, job.stream
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.integers(min_value=0, max_value=1 << 32))
 def test_every_history_and_interleaving_keeps_the_promises_through_crashes(seed: int) -> None:
     history, stream = run(seed)
@@ -96,13 +96,13 @@ def test_once_everything_was_made_again_the_mark_moves_on() -> None:
         assert job.settled, seed
 
 
-def broken(seeds: int) -> int:
-    return sum(bool(breaches(*run(seed))) for seed in range(seeds))
+def one_is_broken(seeds: int) -> bool:
+    return any(breaches(*run(seed)) for seed in range(seeds))
 
 
 def test_a_mark_that_always_moves_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tail, "settled", property(lambda _: True))
-    assert broken(300) > 0
+    assert one_is_broken(300)
 
 
 def test_a_row_version_written_twice_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_row_version_written_twice_would_be_noticed(monkeypatch: pytest.Monkey
         return record
 
     monkeypatch.setattr(network, "following", as_it_came)
-    assert broken(300) > 0
+    assert one_is_broken(300)
 
 
 def test_answering_only_when_the_answer_changed_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,4 +121,4 @@ def test_answering_only_when_the_answer_changed_would_be_noticed(monkeypatch: py
         return changed, out if changed.answer[1:] != state.answer[1:] else []
 
     monkeypatch.setattr(values, "_change", lazy)
-    assert broken(3000) > 0
+    assert one_is_broken(3000)

@@ -10,6 +10,7 @@ import pytest
 from connectors.errors import ConfigError
 from connectors.redis_client import connect
 from connectors.settings import Keys
+from flows.verify import following
 from flows.verify.following import JobWatch, standing_of
 
 
@@ -35,7 +36,8 @@ def test_a_job_has_ended_when_all_have_stopped_or_nobody_ever_spoke() -> None:
     assert standing_of({"0": "garbled", "1": "5"}).has_ended
 
 
-def test_a_killed_job_is_not_waited_for(redis_url: str, prefix: str) -> None:
+def test_a_killed_job_is_not_waited_for(redis_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_SILENT_S", 0.5)
     with connect(redis_url) as client:
         client.hset(Keys(prefix).health, "0", figures("tail", "0000000100000001"))
         watch = JobWatch(client, Keys(prefix))
