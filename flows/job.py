@@ -77,9 +77,9 @@ def begin(
     beginning = _Beginning(client, settings, times, policies, lease.fence.token)
     if store is not None and _is_known(store, known):
         check_same(known, settings, views)
-        if _generation(known) > store.generation:
-            store = empty_store(store)
+        if "asked" in known or _generation(known) > store.generation:
             job = beginning.next(known)
+            store = _emptied(store, job)
         else:
             job = _job(known, beginning.run_id)
         log.info(
@@ -88,8 +88,9 @@ def begin(
     elif store is None and "asked" in known:
         check_same(known, settings, views)
         job = beginning.next(known)
-    elif store is not None and store.has_state:
-        store, job = beginning.repaired(store, known)
+    elif store is not None and (store.has_state or store.generation > 1):
+        job = beginning.repaired(store, known)
+        store = _emptied(store, job)
     else:
         job = beginning.new()
         log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
@@ -103,6 +104,14 @@ def begin(
 def _is_known(store: Store, known: Mapping[str, str]) -> bool:
     """Whether Redis knows of the store's job, and has not forgotten that its state is of a later generation."""
     return store.job_id is not None and known.get("job_id") == store.job_id and _generation(known) >= store.generation
+
+
+def _emptied(store: Store, job: Job) -> Store:
+    """The store without its state, which is of an earlier generation. It is labelled first, for that may
+    be all that still tells of the job when this run is cut off and Redis loses its last.
+    """
+    label_store(store.folder, job_id=job.job_id, run_id=job.run_id, generation=job.generation)
+    return empty_store(store)._replace(generation=job.generation)
 
 
 class _Beginning(NamedTuple):
@@ -127,11 +136,13 @@ class _Beginning(NamedTuple):
         _tell(job, reread)
         return job
 
-    def repaired(self, store: Store, known: Mapping[str, str]) -> tuple[Store, Job]:
+    def repaired(self, store: Store, known: Mapping[str, str]) -> Job:
         """The store's job in another generation, if Redis may lose what it knew of it; raises `StreamLost` if not."""
+        another = known.get("job_id", store.job_id) != store.job_id
+        why = "another job has begun there since, with another recovery folder" if another else "Redis lost its data"
         lost = StreamLost(
             f"recovery folder {store.folder}: it holds the state of a job that {self.settings.keys.job} in Redis does "
-            "not know: Redis lost its data, or it is another Redis or DBWATCH_PREFIX. Point both at the same job; if "
+            f"not know: {why}, or it is another Redis or DBWATCH_PREFIX. Point both at the same job; if "
             'the data is lost, set on_stream_lost = "repair" in the configuration to have what is missing written, or '
             "name a new recovery folder, which reads a snapshot again"
         )
@@ -143,7 +154,7 @@ class _Beginning(NamedTuple):
         generation = max(store.generation, _generation(known)) + 1
         job = Job(store.job_id or uuid.uuid4().hex, self.run_id, position, self._ends(), generation, reread)
         _tell(job, reread)
-        return empty_store(store), job
+        return job
 
     def _time_for(self, reread: Reread, position: str) -> tuple[Reread, str]:
         if not position:

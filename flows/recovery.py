@@ -1,14 +1,17 @@
-"""The recovery store before a run: whether it is there, whole, ours, and whether it holds state. Reads, never writes
-state.
+"""The recovery store before a run: whether it is there, whole, ours, and whether it holds state. Makes and empties it,
+whatever cuts that off; never writes state.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sqlite3
 import time
 import uuid
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +26,10 @@ PARTITIONS = 16
 
 _LABEL = "dbwatch.json"
 _FORMAT = 1
+_UNFINISHED = "dbwatch.making"
+"""There while the partitions are made, and says how many: what is left by a process that was killed meanwhile."""
+
+_OTHER_MAKER_S = 10.0
 _POLL_S = 0.1
 
 
@@ -38,13 +45,20 @@ class Store(NamedTuple):
 
 
 def make_store(folder: Path) -> None:
-    """Make the store unless it is there. Raises `ConfigError` when the folder cannot be used."""
+    """Make the store unless it is there whole. Raises `ConfigError` when the folder cannot be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not _files(folder):
-            init_db_dir(folder, PARTITIONS)
+        with _alone(folder):
+            if not _files(folder) or _is_unfinished(folder):
+                _make_anew(folder, PARTITIONS)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
+
+
+def finish_store(folder: Path) -> None:
+    """Make the store if a process that was making or emptying it has ended meanwhile. Raises `ConfigError`."""
+    if _is_unfinished(folder):
+        make_store(folder)
 
 
 def await_store(folder: Path, *, flow_id: str, timeout_s: float) -> None:
@@ -62,7 +76,11 @@ def await_store(folder: Path, *, flow_id: str, timeout_s: float) -> None:
 
 
 def open_store(folder: Path, *, flow_id: str) -> Store:
-    """Look at a store; raises `ConfigError` when it is missing, damaged, or belongs to another flow."""
+    """Look at a store; raises `ConfigError` when it is missing, damaged, being made, or belongs to another flow."""
+    if _is_unfinished(folder):
+        raise ConfigError(
+            f"recovery folder {folder}: it is being made, or that was cut off; the next start of the job makes it whole"
+        )
     files = _files(folder)
     if not files:
         raise ConfigError(
@@ -110,17 +128,50 @@ def label_store(folder: Path, *, job_id: str, run_id: str, generation: int = 1) 
 
 def empty_store(store: Store) -> Store:
     """Throw the state away; the store keeps its label and its number of partitions. Raises `ConfigError`."""
-    files = _files(store.folder)
     try:
-        for file in files:
-            for part in store.folder.glob(f"{file.name}*"):  # with the engine's -wal and -shm
-                part.unlink()
-        init_db_dir(store.folder, len(files) or PARTITIONS)
+        with _alone(store.folder):
+            _make_anew(store.folder, len(_files(store.folder)))
     except OSError as exc:
         raise ConfigError(
             f"recovery folder {store.folder}: its state cannot be thrown away: {exc.strerror}; name a new folder"
         ) from exc
     return store._replace(has_state=False)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Nobody else makes or empties the store meanwhile; a process that ends lets go of it by that."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + _OTHER_MAKER_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as exc:
+                if time.monotonic() > deadline:
+                    raise ConfigError(f"recovery folder {folder}: another process is making it; stop that one") from exc
+                time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _make_anew(folder: Path, partitions: int) -> None:
+    """Without state. Of a making that was cut off, it is the number of partitions then that counts."""
+    unfinished = folder / _UNFINISHED
+    with suppress(OSError, ValueError):
+        partitions = int(unfinished.read_text(encoding="ascii"))
+    unfinished.write_text(f"{partitions}\n", encoding="ascii")
+    for file in _files(folder):
+        for part in folder.glob(f"{file.name}*"):  # with the engine's -wal and -shm
+            part.unlink()
+    init_db_dir(folder, partitions)
+    unfinished.unlink()
+
+
+def _is_unfinished(folder: Path) -> bool:
+    return (folder / _UNFINISHED).exists()
 
 
 def _files(folder: Path) -> list[Path]:

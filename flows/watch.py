@@ -54,7 +54,7 @@ from flows.policies import Policies, parse_policies
 from flows.process import collect_seldom, end_on_signals, finish_at_exit, leave_unless, report, without_backtraces
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
-from flows.recovery import check_used_by, open_store
+from flows.recovery import check_used_by, finish_store, open_store
 from flows.views import Views, parse_views
 
 log = structlog.get_logger()
@@ -115,7 +115,10 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
     """
     config, file = settings.config(), str(settings.config_path)
     views, policies = parse_views(config, file=file), parse_policies(config, file=file)
-    store = open_store(launch.recovery, flow_id=FLOW_ID) if launch.recovery is not None and launch.leads else None
+    store = None
+    if launch.recovery is not None and launch.leads:
+        finish_store(launch.recovery)
+        store = open_store(launch.recovery, flow_id=FLOW_ID)
     if launch.recovery is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
     # A collection of a job that has begun may have been dropped since.

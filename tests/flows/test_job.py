@@ -259,3 +259,44 @@ def test_a_redis_that_knows_an_earlier_generation_than_the_store_lost_data(world
     world.client.hset(world.settings.keys.job, mapping=earlier)
     with pytest.raises(StreamLost, match="does not know"):
         world.begin(has_state=True)
+
+
+def test_a_redis_that_forgot_the_generation_whose_reading_had_just_begun_lost_data(world: World) -> None:
+    first = world.begin()
+    earlier: Any = world.client.hgetall(world.settings.keys.job)
+    world.request(Reread("asked", ""), first)
+    world.begin()
+    world.client.delete(world.settings.keys.job)
+    world.client.hset(world.settings.keys.job, mapping=earlier)
+    with pytest.raises(StreamLost, match="does not know: Redis lost its data"):
+        world.begin(has_state=False)
+    world.policies = Policies(on_stream_lost="repair")
+    third = world.begin(has_state=False)
+    assert (third.job_id, third.generation) == (first.job_id, 3)
+    assert third.reread is not None
+
+
+def test_a_generation_that_was_asked_for_begins_also_when_its_first_start_was_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = world.begin()
+    world.request(Reread("asked", "because"), first)
+
+    def cut_off(_store: Store) -> Store:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.job.empty_store", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            world.begin(has_state=True)
+    second = world.begin(has_state=True)
+    assert second.generation == 2
+    assert second.reread == Reread("asked", "because")
+    assert second.snapshot_position == f"position-{world.reads}"
+
+
+def test_whoever_was_replaced_by_another_job_is_told_so(world: World) -> None:
+    world.begin()
+    world.begin_with(None)
+    with pytest.raises(StreamLost, match="does not know: another job has begun there since"):
+        world.begin(has_state=True)

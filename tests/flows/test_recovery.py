@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,11 +14,25 @@ from pathlib import Path
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
-from bytewax.recovery import RecoveryConfig
+from bytewax.recovery import (
+    RecoveryConfig,
+    init_db_dir,  # pyright: ignore[reportUnknownVariableType]
+)
 from bytewax.testing import TestingSink, TestingSource, run_main  # pyright: ignore[reportUnknownVariableType]
 
 from connectors.errors import ConfigError, Fenced
-from flows.recovery import PARTITIONS, Store, await_store, check_used_by, label_store, make_store, open_store
+from flows import recovery
+from flows.recovery import (
+    PARTITIONS,
+    Store,
+    await_store,
+    check_used_by,
+    empty_store,
+    finish_store,
+    label_store,
+    make_store,
+    open_store,
+)
 
 
 @pytest.fixture
@@ -43,6 +58,49 @@ def test_a_store_that_is_there_is_not_made_again(store: Path) -> None:
     use(store, "watch")
     make_store(store)
     assert open_store(store, flow_id="watch").has_state
+
+
+def cut_off_after(partitions: int, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next making of a store end as by a kill, with so many partitions made and one begun."""
+
+    def cut_off(folder: Path, count: int) -> None:
+        for number in range(partitions):
+            shutil.copy(whole / f"part-{number}.sqlite3", folder)
+        (folder / f"part-{partitions}.sqlite3").touch()
+        raise KeyboardInterrupt
+
+    whole.mkdir()
+    init_db_dir(whole, PARTITIONS)
+    monkeypatch.setattr(recovery, "init_db_dir", cut_off)
+
+
+@pytest.mark.parametrize("finish", [make_store, finish_store])
+def test_a_store_whose_making_was_cut_off_is_made_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finish: Callable[[Path], None]
+) -> None:
+    with monkeypatch.context() as patch:
+        cut_off_after(5, tmp_path / "whole", patch)
+        with pytest.raises(KeyboardInterrupt):
+            make_store(tmp_path)
+    with pytest.raises(ConfigError, match="being made, or that was cut off"):
+        open_store(tmp_path, flow_id="watch")
+    finish(tmp_path)
+    assert open_store(tmp_path, flow_id="watch") == Store(tmp_path, None, has_state=False)
+
+
+def test_a_store_whose_emptying_was_cut_off_keeps_its_label_and_its_partitions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init_db_dir(tmp_path, 3)
+    label_store(tmp_path, job_id="one", run_id="1", generation=2)
+    use(tmp_path, "watch")
+    with monkeypatch.context() as patch:
+        cut_off_after(1, tmp_path / "whole", patch)
+        with pytest.raises(KeyboardInterrupt):
+            empty_store(open_store(tmp_path, flow_id="watch"))
+    finish_store(tmp_path)
+    assert open_store(tmp_path, flow_id="watch") == Store(tmp_path, "one", has_state=False, generation=2)
+    assert len(list(tmp_path.glob("part-*.sqlite3"))) == 3
 
 
 def test_a_label_says_whose_it_is_and_a_later_one_replaces_it(store: Path) -> None:
