@@ -11,19 +11,13 @@ from pathlib import Path
 import click
 
 from connectors.settings import Settings
+from dbwatch.recovery_option import recovery_option
 
 _COLOURS: Mapping[str, str] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "bright_black"}
 
 
 @click.command("doctor", short_help="Look over the servers, the job and its recovery folder")
-@click.option(
-    "-r",
-    "--recovery",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="recovery",
-    show_default=True,
-    help="The job's recovery folder.",
-)
+@recovery_option("The job's recovery folder.")
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object.")
 def command(*, recovery: Path, as_json: bool) -> int:
     """Look over MongoDB, Redis, the job and its recovery folder, and say what is wrong and what mends it.

@@ -10,23 +10,16 @@ import click
 
 from connectors.ending import Ending
 from connectors.settings import Settings
+from dbwatch.recovery_option import recovery_option
 
 if TYPE_CHECKING:
     from flows.launch import Launch
 
-_DEFAULT_RECOVERY = "recovery"
 _STORE_TIMEOUT_S = 30.0
 
 
 @click.command("run", short_help="Watch the database and write the feed until it is stopped")
-@click.option(
-    "-r",
-    "--recovery",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=_DEFAULT_RECOVERY,
-    show_default=True,
-    help="Folder of the recovery snapshots; made when missing. A restart with the same folder goes on exactly.",
-)
+@recovery_option("Folder of the recovery snapshots; made when missing. A restart with the same folder goes on exactly.")
 @click.option("--no-recovery", is_flag=True, help="Keep no recovery snapshots: a restart reads the collections again.")
 @click.option(
     "-s",

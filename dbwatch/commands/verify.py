@@ -9,6 +9,7 @@ import click
 
 from connectors.errors import ConfigError, DBWatchError
 from connectors.settings import Settings
+from dbwatch.recovery_option import recovery_option
 
 if TYPE_CHECKING:
     from flows.verify.comparison import Options
@@ -38,14 +39,7 @@ NO_DRIFT, DRIFT, CANNOT = 0, 1, 2
     help="How long a running job may take to come up to the database.",
 )
 @click.option("--repair", is_flag=True, help="Write what differs; no job may run meanwhile.")
-@click.option(
-    "-r",
-    "--recovery",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="recovery",
-    show_default=True,
-    help="With --repair: the job's recovery folder.",
-)
+@recovery_option("With --repair: the job's recovery folder.")
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pymongo import MongoClient
 
 from tests.acceptance.oracle import Document, Entry, batch_join, key_of
 from tests.acceptance.processes import DBWATCH
-from tests.acceptance.test_verify import Scene, Settings
+from tests.acceptance.test_verify import Scene, scene, settings
 from tests.acceptance.test_watch import streams
 from tests.conftest import wait_until
 
-
-@pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str) -> Settings:
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-
-
-@pytest.fixture
-def scene(mongo: MongoClient[Document], settings: Settings, tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(mongo, settings, tmp_path, seed=22)
-    with scene.job:
-        yield scene
-    scene.redis.close()
+__all__ = ["scene", "settings"]  # fixtures
 
 
 def repair(scene: Scene, folder: Path) -> tuple[int, list[dict[str, Any]], str]:

@@ -94,7 +94,7 @@ class Driven:
             emitted += batch
         return emitted
 
-    def until(self, met: Callable[[], object], timeout_s: float = 15.0) -> None:
+    def until(self, met: Callable[[], object], timeout_s: float = 30.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not met():
             if time.monotonic() > deadline:
@@ -110,7 +110,7 @@ class Driven:
         """Until every partition has read its snapshot and asked for what came after."""
         self.until(lambda: {p.partition for p in self.progress if p.phase == "tail"} == set(self.changes))
 
-    def until_end(self, timeout_s: float = 15.0) -> None:
+    def until_end(self, timeout_s: float = 30.0) -> None:
         """Until the source ends by itself."""
         deadline = time.monotonic() + timeout_s
         while True:

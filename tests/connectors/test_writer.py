@@ -101,7 +101,7 @@ def test_a_stop_ends_the_wait_for_the_holder(client: Redis, key: str) -> None:
     waiting = threading.Thread(target=wait)
     waiting.start()
     ending.request()
-    waiting.join(timeout=5)
+    waiting.join(timeout=30)
     assert ended
 
 
