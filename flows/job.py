@@ -31,6 +31,10 @@ from flows.views import Views
 log = structlog.get_logger()
 
 
+FLOW_ID = "watch"
+"""The name that the engine keeps the job's state under: changing it loses the state."""
+
+
 class SourceTimes(NamedTuple):
     """What a job asks its source for: the position of the present, one later than all that was emitted, and whether it
     can read as of a position, apart from collections that had no rows then.

@@ -31,8 +31,8 @@ def command(*, recovery: Path, as_json: bool) -> int:
     from dbwatch.doctor.look_mongo import look_at_mongo
     from dbwatch.doctor.look_redis import look_at_redis
     from dbwatch.doctor.look_store import look_at_store
+    from flows.job import FLOW_ID
     from flows.views import parse_views
-    from flows.watch import FLOW_ID
 
     settings = Settings.load()
     views = parse_views(settings.config(), file=str(settings.config_path))

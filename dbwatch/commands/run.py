@@ -63,10 +63,11 @@ def command(
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
+    from flows.job import FLOW_ID
     from flows.launch import Launch
     from flows.process import end_on_signals, engine_failed, leave, without_backtraces
     from flows.recovery import await_store, make_store
-    from flows.watch import FLOW_ID, prepare
+    from flows.watch import prepare
 
     verbose = bool(ctx.find_root().params.get("verbose"))
     settings = Settings.load()
