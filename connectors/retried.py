@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.changes import RETRIED
 from connectors.records import Record
-from connectors.rows import loads
+from connectors.rows import canonical_dumps, loads
 
 
 def is_retried(record: Record) -> bool:
@@ -31,4 +31,6 @@ def after_last(record: Record, last: Record | None) -> Record | None:
 
 
 def _same(after: str | None, last: str | None) -> bool:
-    return after == last or (after is not None and last is not None and loads(after) == loads(last))
+    return after == last or (
+        after is not None and last is not None and canonical_dumps(loads(after)) == canonical_dumps(loads(last))
+    )

@@ -254,8 +254,13 @@ def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
     elif _is_row(before) and before:
         yield path
         yield from leaf_paths(before, path)
-    elif type(before) is not type(after) or before != after:
+    elif type(before) is not type(after) or before != after or (_is_array(after) and not _same_text(before, after)):
         yield path
+
+
+def _same_text(before: Any, after: Any) -> bool:
+    """For arrays, in which Python takes 1 for `true` and for 1.0."""
+    return canonical_dumps(before) == canonical_dumps(after)
 
 
 @lru_cache(maxsize=1024)

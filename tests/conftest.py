@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pymongo import MongoClient
 from redis import Redis
@@ -29,7 +30,7 @@ _POLL_S = 0.02
 _LIVELY = ("--setParameter", "periodicNoopIntervalSecs=1")
 
 # How long an example takes says something about the machine, nothing about the claim.
-hypothesis_settings.register_profile("dbwatch", deadline=None)
+hypothesis_settings.register_profile("dbwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("dbwatch")
 
 

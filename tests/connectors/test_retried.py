@@ -39,6 +39,7 @@ def test_without_a_last_record_it_is_written_as_it_is() -> None:
         (record("04", '{"a":1,"b":2}'), False),
         (record("04", '{"b":2,"a":1}'), False),
         (record("04", '{"a":2}'), True),
+        (record("04", '{"a":true,"b":2}'), True),  # which Python takes for 1
         (record("06", '{"a":2}'), False),
         (record("04", None, op="d"), True),
         (record("04", None, op="u"), True),

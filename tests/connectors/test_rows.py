@@ -331,6 +331,7 @@ def test_changed_paths_are_leaves_and_an_array_is_one() -> None:
     before = {"a": {"x": 1, "y": 2}, "tags": [1, 2], "gone": {"z": 0}, "n": 1}
     after: dict[str, Any] = {"a": {"x": 1, "y": 3}, "tags": [1, 3], "new": {"q": {}}, "n": 1.0}
     assert rows.changed_paths(before, after) == ["a.y", "tags", "new.q", "n", "gone.z"]
+    assert rows.changed_paths({"a": [{"x": [False, 1]}]}, {"a": [{"x": [0, 1]}]}) == ["a"]
     assert rows.changed_paths({"a": {"x": 1}}, {"a": None}) == ["a", "a.x"]
     assert rows.changed_paths({"a": None}, {"a": {"x": 1}}) == ["a.x"]
 
