@@ -6,6 +6,8 @@
     ├── SnapshotLost      the source cannot read at the snapshot's time any more: read again at another; exit 2 if not
     ├── CollectionRemoved a watched collection was dropped or renamed: read again as of then; exit 2 if not
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
+    │   ├── TailLost      it lost entries while the job runs: begin anew from the checkpoint, which finds out the rest
+    │   └── LockLost      Redis forgot that this job writes: likewise
     ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
     ├── ClockSetBack      this machine's clock was set back: begin the run anew, from its last recovery snapshot
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
@@ -66,15 +68,19 @@ class CollectionRemoved(DBWatchError):
 
 
 class StreamLost(DBWatchError):
-    """The stream does not hold an entry that was written. `checkpointed`: nor will a restart write it anew, for the
-    last checkpoint is later than the loss.
+    """The stream does not hold an entry that was written, nor will a restart write it anew, for the last checkpoint is
+    later than the loss.
     """
 
     exit_status = 2
 
-    def __init__(self, text: str, *, checkpointed: bool = True) -> None:
-        super().__init__(text)
-        self.checkpointed = checkpointed
+
+class TailLost(StreamLost):
+    """The stream lost entries while the job runs; those that came after its last checkpoint a restart writes anew."""
+
+
+class LockLost(StreamLost):
+    """Redis forgot that this job writes, so it lost data; a restart finds out what else."""
 
 
 class Fenced(DBWatchError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from connectors.errors import ConfigError, DBWatchError, Fenced, StreamLost
+from connectors.errors import ConfigError, DBWatchError, Fenced, LockLost
 from connectors.process_ids import ProcessId
 
 LEASE_S = 10.0
@@ -99,7 +99,7 @@ class Fence(NamedTuple):
         """
         fields = {name: value for name, value in zip(WRITER_FIELDS, found, strict=False) if value is not None}
         if _number(fields.get("writer_epoch")) < self.epoch:
-            return StreamLost(
+            return LockLost(
                 f"{self.key} does not say any more that this job writes: Redis lost data. Start the job again, which "
                 "looks for what else is missing"
             )

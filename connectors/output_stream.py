@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from redis import Redis
 
-from connectors.errors import StreamLost, TransientError
+from connectors.errors import StreamLost, TailLost, TransientError
 from connectors.lease import Fence
 from connectors.once import RowKey, Standing
 from connectors.records import Record, Versions
@@ -63,15 +63,14 @@ class OutputStream:
         self._append = client.register_script((FENCE if fence else "") + _APPEND)
 
     def expect_end(self, seen: str, *, checkpointed: bool) -> str:
-        """The stream's last id; raises `StreamLost` when that is before what was seen, be it in a checkpoint or now."""
+        """The stream's last id; raises `StreamLost` when that is before what a checkpoint has seen, `TailLost` when it
+        is before what this run has.
+        """
         with translated(f"looking at the end of {self.name}"):
             end = self._end()
         if parts(end) < parts(seen):
-            raise StreamLost(
-                f"{self.name} ends at {end}, before {seen}, which was written already: Redis lost entries. "
-                f"{_LOST_BEFORE if checkpointed else _LOST_NOW}",
-                checkpointed=checkpointed,
-            )
+            text = f"{self.name} ends at {end}, before {seen}, which was written already: Redis lost entries. "
+            raise StreamLost(text + _LOST_BEFORE) if checkpointed else TailLost(text + _LOST_NOW)
         return end
 
     def expect_entry(self, entry_id: str) -> None:

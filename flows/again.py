@@ -10,7 +10,7 @@ from typing import NoReturn
 import structlog
 from redis import Redis
 
-from connectors.errors import ClockSetBack, DBWatchError, PeerEnded
+from connectors.errors import ClockSetBack, DBWatchError, LockLost, PeerEnded, TailLost
 from connectors.settings import Settings
 from flows.gate import RedisGate
 from flows.generations import (
@@ -28,6 +28,7 @@ from flows.policies import Policies
 
 log = structlog.get_logger()
 
+_SAME_GENERATION = {kind.__name__ for kind in (ClockSetBack, TailLost, LockLost)}
 _NEWS_S = 5.0
 _POLL_S = 0.1
 
@@ -54,7 +55,7 @@ class Again:
             return False
         if isinstance(error, PeerEnded):
             goes_on = goes_on_after(error.kind, self._policies)
-            if goes_on and error.kind != ClockSetBack.__name__:
+            if goes_on and error.kind not in _SAME_GENERATION:
                 self._await_generation(job.generation + 1)
             return goes_on
         if runs_again_after(error, self._policies):

@@ -18,8 +18,10 @@ from connectors.errors import (
     ConfigError,
     DBWatchError,
     HistoryLost,
+    LockLost,
     SnapshotLost,
     StreamLost,
+    TailLost,
 )
 from connectors.redis_client import translated
 from connectors.settings import Keys
@@ -84,7 +86,9 @@ def reread_after(error: DBWatchError, policies: Policies, reached: str) -> Rerea
             return Reread("snapshot_lost", text)
         case HistoryLost() if policies.on_history_lost == "resnapshot":
             return Reread("history_lost", text, since=error.since, until=error.until)
-        case StreamLost() if policies.on_stream_lost == "repair" and error.checkpointed:
+        case TailLost():
+            return None
+        case StreamLost() if policies.on_stream_lost == "repair":
             return Reread("stream_lost", text, reached)
         case _:
             return None
@@ -95,7 +99,9 @@ def goes_on_after(kind: str, policies: Policies) -> bool:
     Pure.
     """
     match kind:
-        case CollectionRemoved.__name__ | SnapshotLost.__name__ | ClockSetBack.__name__:
+        case CollectionRemoved.__name__ | SnapshotLost.__name__:
+            return True
+        case ClockSetBack.__name__ | TailLost.__name__ | LockLost.__name__:
             return True
         case HistoryLost.__name__:
             return policies.on_history_lost == "resnapshot"
@@ -107,11 +113,11 @@ def goes_on_after(kind: str, policies: Policies) -> bool:
 
 def runs_again_after(error: DBWatchError, policies: Policies) -> bool:
     """Whether the same generation is to be run again: what the stream lost since its last checkpoint is written anew
-    then, and an engine whose clock was set back can only begin anew. Pure.
+    then, what else it lost is found out, and an engine whose clock was set back can only begin anew. Pure.
     """
-    if isinstance(error, ClockSetBack):
-        return True
-    return isinstance(error, StreamLost) and policies.on_stream_lost == "repair" and not error.checkpointed
+    if isinstance(error, LockLost):
+        return policies.on_stream_lost == "stop"
+    return isinstance(error, ClockSetBack | TailLost)
 
 
 def following(reread: Reread, unfinished: Reread | None) -> Reread:

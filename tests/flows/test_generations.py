@@ -11,8 +11,10 @@ from connectors.errors import (
     ConfigError,
     DBWatchError,
     HistoryLost,
+    LockLost,
     SnapshotLost,
     StreamLost,
+    TailLost,
 )
 from flows.generations import (
     MOST_ATTEMPTS,
@@ -39,7 +41,8 @@ FORGOTTEN = HistoryLost("forgotten", since="p1", until="p2")
         (FORGOTTEN, WILLING, Reread("history_lost", "forgotten", since="p1", until="p2")),
         (StreamLost("gone"), Policies(), None),
         (StreamLost("gone"), WILLING, Reread("stream_lost", "gone", "p9")),
-        (StreamLost("gone", checkpointed=False), WILLING, None),
+        (TailLost("gone"), WILLING, None),
+        (LockLost("gone"), WILLING, Reread("stream_lost", "gone", "p9")),
         (BadRecord("bad"), WILLING, None),
         (ConfigError("wrong"), WILLING, None),
     ],
@@ -51,10 +54,11 @@ def test_what_is_read_again_depends_on_the_error_and_what_was_said_of_it(
 
 
 def test_what_the_stream_lost_since_the_last_checkpoint_comes_from_another_run() -> None:
-    lost = StreamLost("gone", checkpointed=False)
-    assert runs_again_after(lost, WILLING)
-    assert not runs_again_after(lost, Policies())
-    assert not runs_again_after(StreamLost("gone"), WILLING)
+    for policies in (WILLING, Policies()):
+        assert runs_again_after(TailLost("gone"), policies)
+        assert not runs_again_after(StreamLost("gone"), policies)
+    assert runs_again_after(LockLost("gone"), Policies()), "the next run finds out what else was lost, and stops"
+    assert not runs_again_after(LockLost("gone"), WILLING), "it is read again from where this run had come"
     assert runs_again_after(ClockSetBack("by an hour"), Policies())
 
 
@@ -64,6 +68,8 @@ def test_what_the_stream_lost_since_the_last_checkpoint_comes_from_another_run()
         (CollectionRemoved, True, True),
         (SnapshotLost, True, True),
         (ClockSetBack, True, True),
+        (TailLost, True, True),
+        (LockLost, True, True),
         (HistoryLost, False, True),
         (StreamLost, False, True),
         (BadRecord, False, False),
