@@ -88,7 +88,8 @@ def retry(*, ids: tuple[str, ...], every: bool, no_wait: bool, timeout_s: float)
     """Read the rows of dead letters again, and write their current state to the feed unless it says the same.
 
     The running job does it, in order with all other changes; the letters go when it is certain to be kept, which takes
-    three recovery snapshots. Ends with 1 when that is not so by the timeout; the job goes on with it.
+    three recovery snapshots. Ends with 1 when that is not so by the timeout; the job goes on with it. When no job runs,
+    it is written down for the next one, and this ends at once with 0.
     """
     desk = _Desk.open()
     letters = desk.chosen(ids, every=every)

@@ -17,6 +17,7 @@ from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariabl
 from pymongo import MongoClient
 from redis import Redis
 
+from flows.recovery import open_store
 from tests.acceptance.oracle import Document, read_feed
 from tests.acceptance.processes import DBWATCH, ENGINE, VIEWS, Job, free_addresses
 from tests.conftest import StartMongod, StartRedis, wait_until
@@ -306,6 +307,7 @@ def test_a_redis_that_loses_its_data_while_the_job_runs_stops_it(
     settings["REDIS_URL"] = server.uri
     with Job(tmp_path, settings, engine(tmp_path)) as job:
         started(job, settings)
+        wait_until(lambda: open_store(tmp_path / "recovery", flow_id="watch").has_state, what="a checkpoint")
         server.kill()
         server.start()
         mongo[settings["MONGO_DB"]]["movies"].insert_one({"_id": 2})
