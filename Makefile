@@ -11,7 +11,7 @@ FOUND_PYTHON = $(or $(PYTHON),$(shell for p in python3.12 python3.11 python3 pyt
 	$$p -c '$(USABLE)' >/dev/null 2>&1 && echo $$p && break; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults check lint types imports lock clean
+.PHONY: help install demo test faults soak check lint types imports lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ test: $(INSTALLED) ## Run every test, on real servers and in a real browser
 
 faults: $(INSTALLED) ## Run the job through every fault, then through random ones; SEED=… MINUTES=10
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+soak: $(INSTALLED) ## Run the longer variants of tests, which the suite leaves out
+	$(BIN)/python -m pytest -m soak $(ARGS)
 
 check: lint types imports test ## Run lint, types, import contracts and tests, as CI does
 

@@ -5,6 +5,7 @@ A test that asks for `mongo_db` or `prefix` has a database or a key prefix of it
 
 from __future__ import annotations
 
+import signal
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -26,6 +27,9 @@ from tests.secured import SecuredMongod
 Document = dict[str, Any]
 REDIS_KINDS = ("valkey", "redis")
 _POLL_S = 0.02
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else the processes that tests interrupt ignore it, too
 # The time of an idle replica set moves only with these; whoever waits for it would wait for up to ten seconds.
 _LIVELY = ("--setParameter", "periodicNoopIntervalSecs=1")
 

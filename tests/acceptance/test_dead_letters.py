@@ -183,6 +183,7 @@ def add_letter(settings: Settings, collection: str) -> None:
         client.xadd(f"{settings['DBWATCH_PREFIX']}:deadletter", {**fields})
 
 
+@pytest.mark.soak
 def test_a_row_read_again_through_kills_is_one_record(
     db: Database[Document], settings: Settings, tmp_path: Path
 ) -> None:

@@ -39,8 +39,11 @@ def tail_is_saved(job: Job) -> bool:
 
 @pytest.mark.parametrize(
     ("how", "names"),
-    [("drop", ("movies",)), ("rename", ("comments",)), ("dropDatabase", COLLECTIONS)],
-    ids=["drop", "rename", "dropDatabase"],
+    [
+        pytest.param("drop", ("movies",), id="drop"),
+        pytest.param("rename", ("comments",), id="rename", marks=pytest.mark.soak),
+        pytest.param("dropDatabase", COLLECTIONS, id="dropDatabase"),
+    ],
 )
 def test_rows_of_a_removed_collection_are_deleted_and_nothing_else_is_told_twice(
     mongo: MongoClient[Document], settings: Settings, tmp_path: Path, how: str, names: tuple[str, ...]
@@ -101,7 +104,7 @@ def forget(mongo: MongoClient[Document]) -> None:
     wait_until(forgotten, 30, what="the oplog forgets")
 
 
-@pytest.mark.parametrize("partitions", [1, 2])
+@pytest.mark.parametrize("partitions", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_lost_history_stops_the_job_or_is_made_up_for_by_what_differs(
     forgetful_mongod: str, redis_url: str, prefix: str, tmp_path: Path, partitions: int
 ) -> None:
@@ -138,7 +141,7 @@ def test_lost_history_stops_the_job_or_is_made_up_for_by_what_differs(
             assert job.stop() == 0
 
 
-@pytest.mark.parametrize("forgets", ["its last seconds", "everything"])
+@pytest.mark.parametrize("forgets", ["its last seconds", pytest.param("everything", marks=pytest.mark.soak)])
 def test_entries_that_redis_lost_stop_the_job_or_are_written_again(
     mongo: MongoClient[Document],
     mongo_uri: str,

@@ -93,7 +93,10 @@ def test_the_feed_equals_a_batch_join_and_the_job_ends_cleanly(
     assert not [f for f in tmp_path.iterdir() if SECRET.encode() in f.read_bytes()]
 
 
-@pytest.mark.parametrize(("seed", "images"), [(2, True), (3, False)], ids=["images", "no images"])
+@pytest.mark.parametrize(
+    ("seed", "images"),
+    [pytest.param(2, True, id="images"), pytest.param(3, False, id="no images", marks=pytest.mark.soak)],
+)
 def test_kills_at_random_moments_leave_every_change_exactly_once(
     mongo: MongoClient[Document], settings: Settings, tmp_path: Path, seed: int, *, images: bool
 ) -> None:
