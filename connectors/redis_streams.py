@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -16,6 +15,7 @@ from redis import Redis
 from connectors.dead_letters import DeadLetter, Output
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, TransientError
+from connectors.hold import Hold
 from connectors.last_record import last_record
 from connectors.lease import Fence
 from connectors.letter_box import LetterBox
@@ -33,9 +33,6 @@ from connectors.stream_rows import entries_said
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
-_LONGEST_PAUSE_S = 5.0
 _UNBOUNDED = 1 << 62
 
 
@@ -182,6 +179,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         self._letters = letters
         self._events = events or SinkEvents()
         self._guard = guard
+        self._hold = Hold(stream, ending, on_held=self._events.on_held, on_retry=self._events.on_retry)
         self._mark = mark
         self._last_id = mark.entry_id
         self._tail = Tail()
@@ -213,7 +211,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     def _write_retried(self, record: Record) -> None:
         """Write a row that was read again for a dead letter, unless the last record of its key says the same."""
         try:
-            last = self._persist(lambda: last_record(self._client, self._stream, record.view, record.key))
+            last = self._hold.until_done(lambda: last_record(self._client, self._stream, record.view, record.key))
         except DBWatchError as exc:
             self._failed = exc
             self._ending.abandon(exc)
@@ -262,11 +260,11 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         lost entries: then nothing may be written, for what is missing would never be noticed.
         """
         try:
-            entries = self._persist(lambda: self._read_tail(self._mark.seen, checkpointed=True))
+            entries = self._hold.until_done(lambda: self._read_tail(self._mark.seen, checkpointed=True))
             if self._mark.anchored:
-                self._persist(lambda: self._out.expect_entry(self._mark.entry_id))
+                self._hold.until_done(lambda: self._out.expect_entry(self._mark.entry_id))
             if self._rereading is not None:
-                self._before = self._persist(self._read_before)
+                self._before = self._hold.until_done(self._read_before)
         except DBWatchError as exc:
             self._failed = exc
             self._ending.fail(exc)
@@ -320,7 +318,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
                 raise met from exc
 
         try:
-            last_id = self._persist(attempt)
+            last_id = self._hold.until_done(attempt)
         except Refused as exc:
             if len(after) == 1:
                 self._set_aside([letter_of_record(after[0], exc)])
@@ -338,7 +336,7 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
     def _set_aside(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters; too many of them end the job, but not before what was read is written."""
         try:
-            new = self._persist(lambda: self._letters.box.put(letters))
+            new = self._hold.until_done(lambda: self._letters.box.put(letters))
         except DBWatchError as exc:
             self._failed = exc
             self._ending.abandon(exc)
@@ -368,12 +366,12 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
             return []
         if said is None:
             return [record]
-        return [as_differing(record, self._persist(lambda: self._out.row_at(said.entry_id)))]
+        return [as_differing(record, self._hold.until_done(lambda: self._out.row_at(said.entry_id)))]
 
     def _following(self, record: Record, standing: Standing) -> Record:
         if not record.versions.lookups:
             return record
-        return following(record, standing.versions, self._persist(lambda: self._out.row_at(standing.entry_id)))
+        return following(record, standing.versions, self._hold.until_done(lambda: self._out.row_at(standing.entry_id)))
 
     def _send(self, records: Sequence[Record]) -> str:
         # What a reading is held against must stay until it is over.
@@ -382,24 +380,3 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         last_id = self._out.append(records, last_id=self._last_id, keep=keep if self._before is None else _UNBOUNDED)
         self._events.on_call(time.monotonic() - called_s)
         return last_id
-
-    def _persist(self, call: Callable[[], T]) -> T:
-        """Call until it succeeds, with growing pauses, holding the flow back; raises what does not pass by itself."""
-        attempt = 0
-        while True:
-            try:
-                result = call()
-            except TransientError as exc:
-                if self._ending.requested:
-                    raise
-                if not attempt:
-                    log.warning("sink.held", stream=self._stream, reason=str(exc))
-                    self._events.on_held(str(exc))
-                self._events.on_retry()
-                attempt += 1
-                self._ending.wait(min(_LONGEST_PAUSE_S, 0.05 * 2**attempt) * random.uniform(0.5, 1))
-                continue
-            if attempt:
-                log.info("sink.goes_on", stream=self._stream, attempts=attempt)
-                self._events.on_held(None)
-            return result

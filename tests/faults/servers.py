@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,7 +66,7 @@ class ShortMemory(Mongod):
         return command
 
 
-class MongoPlace:
+class MongoPlace(ABC):
     """A replica set behind proxies: the job meets it only through them, the workload directly where it can.
 
     `proxies` has one for each member. A context manager.
@@ -83,12 +84,14 @@ class MongoPlace:
         self._stack.close()
 
     @property
+    @abstractmethod
     def flow_uri(self) -> str:
-        raise NotImplementedError
+        """The address that the job is given."""
 
     @property
+    @abstractmethod
     def uri(self) -> str:
-        raise NotImplementedError
+        """The address that everybody else uses."""
 
     def heal(self) -> None:
         """Let everyone through again, and everyone run."""
