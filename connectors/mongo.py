@@ -295,13 +295,15 @@ class _RetryWatch:
     def __init__(self, retries: Retries) -> None:
         self._retries = retries
         self._checkpoints: dict[str, int] = {}
+        self._told: frozenset[str] = frozenset()
 
     def settle(self, state: SourceState) -> None:
         """The epoch in which the state was reached ends."""
         self._checkpoints = {name: self._checkpoints.get(name, 0) + 1 for name in state.retried}
-        kept = [name for name, count in self._checkpoints.items() if count >= _DURABLE_AFTER]
+        self._told = self._told.intersection(state.retried)  # they go once nobody asks for them
+        kept = [n for n, count in self._checkpoints.items() if count >= _DURABLE_AFTER and n not in self._told]
         if kept and self._retries.done(kept):
-            self._checkpoints |= dict.fromkeys(kept, -1_000_000)  # told; they go once nobody asks for them
+            self._told = self._told.union(kept)
 
 
 class _RemovalWatch:
