@@ -1,0 +1,183 @@
+"""What a backlog can be given to: each writes it to streams of its own, from a position of its own."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.feed import length, read_feed
+from benchmarks.job import Job
+from benchmarks.meter import Meter
+from benchmarks.processes import BenchmarkError
+from benchmarks.results import Feed, Run, Span, span
+from benchmarks.servers import Servers
+from benchmarks.workload import Loaded, Sizes
+
+_POLL_S = 0.05
+_STILL_S = 2.5
+_TIMEOUT_S = 600.0
+_CAUSED_AT_LEAST = 0.9
+
+
+class World(NamedTuple):
+    """What the subjects of one experiment share."""
+
+    servers: Servers
+    folder: Path
+    sizes: Sizes
+
+
+class Subject(ABC):
+    """One way to bring the backlog to Redis. `prepare` comes before the backlog is written, `run` after it, both once
+    for each round; `close` ends whatever is left.
+    """
+
+    name: str
+    """As the page calls it; the result is kept under it."""
+
+    def prepare(self, world: World, round_no: int) -> None:  # noqa: B027 some need none
+        """Take a position before the backlog. May leave processes behind that stand still until their turn."""
+
+    @abstractmethod
+    def run(self, world: World, loaded: Loaded, round_no: int) -> Run:
+        """Raises `BenchmarkError` when it did not write exactly what it should have."""
+
+    def close(self) -> None:  # noqa: B027 most leave nothing
+        """End what still runs."""
+
+
+class JobSubject(Subject):
+    """The job. With recovery it is started on the empty collections and stopped; its run is a restart, which goes on
+    from its checkpoint. Without recovery a restart would begin anew, so it is suspended until its turn instead.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        """`options` are those of `Job`."""
+        self.name = name
+        self._options = options
+        self._jobs: dict[int, Job] = {}
+
+    def _job(self, world: World, round_no: int) -> Job:
+        prefix = f"{''.join(c if c.isalnum() else '-' for c in self.name)}.{round_no}"
+        return Job(world.servers, world.folder / prefix, prefix=prefix, **self._options)
+
+    def prepare(self, world: World, round_no: int) -> None:
+        job = self._jobs[round_no] = self._job(world, round_no)
+        job.start_and_tail()
+        if self._options.get("recovery", True):
+            job.stop()
+        else:
+            job.suspend()
+
+    def run(self, world: World, loaded: Loaded, round_no: int) -> Run:
+        with self._jobs.pop(round_no) as job:
+            if self._options.get("recovery", True):
+                job.start()
+            else:
+                job.resume()
+            return measured(world, job, expected=loaded.own, reached=loaded.reached if self.joins else 0)
+
+    @property
+    def joins(self) -> bool:
+        return self._options.get("views") is None
+
+    def close(self) -> None:
+        for job in self._jobs.values():
+            job.kill()
+        self._jobs.clear()
+
+
+class SnapshotSubject(JobSubject):
+    """The first read of collections that hold the same data: a job that has not run before."""
+
+    def prepare(self, world: World, round_no: int) -> None:
+        """It has no position."""
+
+    def run(self, world: World, loaded: Loaded, round_no: int) -> Run:
+        sizes = world.sizes
+        rows = {"movies r": sizes.movies, "users r": sizes.users, "comments r": sizes.comments}
+        with self._job(world, round_no) as job:
+            job.start()
+            return measured(world, job, expected={what: count for what, count in rows.items() if count}, reached=None)
+
+
+def measured(world: World, job: Job, *, expected: Mapping[str, int], reached: int | None) -> Run:
+    """Until the job has written it all; its streams are deleted. Raises `BenchmarkError` when that is not exactly what
+    was expected.
+
+    `reached` is how many entries lookups should have caused, None for any number. There are some more when comments are
+    read in the same batch as their films and users, and may be a few fewer when a comment is joined late.
+    """
+    servers, changes = world.servers, sum(expected.values())
+    with Meter({"job": job.pids, **servers.pids}) as meter:
+        wait_written(
+            lambda: length(servers.redis, job.keys.changes), changes, job.expect_running, more_may_come=reached != 0
+        )
+    job.stop()
+    feed = read_feed(servers.redis, job.keys.changes)
+    servers.forget(job.prefix)
+    caused_is_right = not feed.caused if reached == 0 else feed.caused >= _CAUSED_AT_LEAST * (reached or 0)
+    if dict(feed.own) != dict(expected) or feed.distinct != changes or not caused_is_right:
+        raise BenchmarkError(
+            f"{job.prefix}: expected the entries {dict(expected)}, each once, and about {reached or 0} that lookups "
+            f"caused; found {dict(feed.own)}, {feed.distinct} distinct, and {feed.caused} that were caused"
+        )
+    return run_of(feed, meter)
+
+
+def wait_written(
+    written: Callable[[], int],
+    changes: int,
+    check: Callable[[], None],
+    *,
+    more_may_come: bool,
+    timeout_s: float = _TIMEOUT_S,
+) -> None:
+    """Until as many entries are there and, when more may come, none has come for a while."""
+    deadline_s = time.monotonic() + timeout_s
+    last, last_s = 0, time.monotonic()
+    while True:
+        now, now_s = written(), time.monotonic()
+        if now != last:
+            last, last_s = now, now_s
+        if now >= changes and (not more_may_come or now_s - last_s > _STILL_S):
+            return
+        check()
+        if now_s > deadline_s:
+            raise BenchmarkError(f"expected {changes} entries or more within {timeout_s:.0f} s, found {now}")
+        time.sleep(_POLL_S)
+
+
+def run_of(feed: Feed, meter: Meter, *, during: Span | None = None) -> Run:
+    """What the measured part of a run came to; `during` when it is not told by the entries' times."""
+    part = during or span(feed)
+    used = meter.between(part.start_s, part.end_s)
+    return Run(
+        part.rate_per_s,
+        feed.caused,
+        {name: usage.cpu_s / part.changes * 1e6 for name, usage in used.items()},
+        {name: usage.peak_mb for name, usage in used.items()},
+    )
+
+
+FULL = "full join, recovery on"
+FULL_OFF = "full join, recovery off"
+PLAIN = "pass-through, recovery on"
+PLAIN_OFF = "pass-through, recovery off"
+CLUSTER = "full join, two processes"
+SNAPSHOT = "snapshot, full join"
+
+
+def jobs(pass_through: str) -> Sequence[Subject]:
+    """The subjects that are the job; `pass_through` are views without lookups."""
+    return (
+        JobSubject(FULL),
+        JobSubject(FULL_OFF, recovery=False),
+        JobSubject(PLAIN, views=pass_through),
+        JobSubject(PLAIN_OFF, views=pass_through, recovery=False),
+        JobSubject(CLUSTER, processes=2, partitions=2, shards=2),
+        SnapshotSubject(SNAPSHOT),
+    )
