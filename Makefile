@@ -11,10 +11,10 @@ FOUND_PYTHON = $(or $(PYTHON),$(shell for p in python3.12 python3.11 python3 pyt
 	$$p -c '$(USABLE)' >/dev/null 2>&1 && echo $$p && break; done))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults soak check lint types imports lock clean
+.PHONY: help install demo test faults soak bench-peers check lint types imports lock clean
 
 help: ## List these targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 install: $(INSTALLED) ## Make .venv with every locked package and this project
 
@@ -30,6 +30,9 @@ faults: $(INSTALLED) ## Run the job through every fault, then through random one
 
 soak: $(INSTALLED) ## Run the longer variants of tests, which the suite leaves out
 	$(BIN)/python -m pytest -m soak $(ARGS)
+
+bench-peers: $(INSTALLED) ## Get and build what the benchmark compares with: Debezium, 200 MB; needs a JDK, 17 or newer
+	$(BIN)/python -m benchmarks.peers $(ARGS)
 
 check: lint types imports test ## Run lint, types, import contracts and tests, as CI does
 

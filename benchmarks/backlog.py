@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.bench import Bench, Result
+from benchmarks.debezium import MISSING, is_built, peers
 from benchmarks.job import DATABASE, WITHOUT_LOOKUPS
 from benchmarks.results import Run, Spread
 from benchmarks.servers import Servers
@@ -14,12 +15,14 @@ from benchmarks.workload import QUICK, Loaded, Sizes, load, make_collections
 
 
 def run(bench: Bench) -> Result:
+    if not is_built():
+        bench.progress.say(MISSING)
     return measure(bench, subjects(), QUICK if bench.quick else Sizes())
 
 
 def subjects() -> Sequence[Subject]:
     """In the order of their turns."""
-    return jobs(WITHOUT_LOOKUPS)
+    return (*jobs(WITHOUT_LOOKUPS), *peers())
 
 
 def measure(bench: Bench, subjects: Sequence[Subject], sizes: Sizes) -> dict[str, Any]:
