@@ -24,6 +24,9 @@ SLIM: dict[str, Any] = {
 }
 """The last stage of a stream that only tells which events there are."""
 
+FRAGMENT = b"\3splitEvent\0"
+"""Stands in each fragment of an event, and nearly never elsewhere."""
+
 
 def splits(version: str) -> bool:
     """Whether a server of this version can cut events into fragments."""
@@ -31,9 +34,7 @@ def splits(version: str) -> bool:
     return found >= [7] or (found[:2] == [6, 0] and found >= [6, 0, 9])
 
 
-def whole_events(
-    fragments: Sequence[bytes], batch: Iterable[RawBSONDocument]
-) -> tuple[list[RawBSONDocument], list[bytes]]:
+def whole_events(fragments: Sequence[bytes], batch: Iterable[Any]) -> tuple[list[RawBSONDocument], list[bytes]]:
     """The events of a batch that follows these fragments, and the fragments of an event whose rest is still to come.
 
     An event that came in fragments has the resume token of the last one.
@@ -55,7 +56,7 @@ def whole_events(
 
 def _part(raw: RawBSONDocument) -> tuple[int, int] | None:
     """Which fragment of how many this is, None for a whole event."""
-    if b"\3splitEvent\0" not in raw.raw:
+    if FRAGMENT not in raw.raw:
         return None
     split: dict[str, Any] = bson.decode(only(bytes(raw.raw), "splitEvent")).get("splitEvent", {})
     return (split["fragment"], split["of"]) if {"fragment", "of"} <= split.keys() else None

@@ -18,6 +18,7 @@ from pymongo.errors import OperationFailure
 from connectors import rows
 from connectors.changes import RETRIED, Change
 from connectors.dead_letters import DeadLetter, Emitted, error_text, event_text
+from connectors.mongo_batches import Received
 from connectors.mongo_client import RAW, SNAPSHOT_GONE, Client, decoded
 from connectors.mongo_events import before_position, position_ms, position_time, quiet_position, row_of, share
 from connectors.mongo_events import token_position as position_of
@@ -38,7 +39,7 @@ class RetryTurns:
         self._ours: dict[str, bool] = {}
 
     def due(
-        self, state: SourceState, batch: Sequence[RawBSONDocument], token: RawBSONDocument | None
+        self, state: SourceState, batch: Sequence[Received], token: RawBSONDocument | None
     ) -> tuple[SourceState, list[Retry]]:
         """The retries that have a place, in order, and the state without those that nobody asks for any more.
 
@@ -85,7 +86,7 @@ class RetryTurns:
         return self._ours[retry.id]
 
 
-def _free_position(state: SourceState, batch: Sequence[RawBSONDocument], token: RawBSONDocument | None) -> str | None:
+def _free_position(state: SourceState, batch: Sequence[Received], token: RawBSONDocument | None) -> str | None:
     """A time up to which everything has been emitted and nothing later, None when there is none now."""
     if batch:
         first = position_of(batch[0]["_id"])
@@ -98,8 +99,8 @@ def _free_position(state: SourceState, batch: Sequence[RawBSONDocument], token: 
 
 
 def pieces(
-    batch: Sequence[RawBSONDocument], token: RawBSONDocument | None, due: Sequence[Retry]
-) -> Iterator[tuple[Sequence[RawBSONDocument], Retry | None]]:
+    batch: Sequence[Received], token: RawBSONDocument | None, due: Sequence[Retry]
+) -> Iterator[tuple[Sequence[Received], Retry | None]]:
     """The batch, cut where a retry has its place, each piece with the retry after it; the last one has none."""
     start = 0
     if due:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from connectors.changes import Shape
@@ -11,6 +11,7 @@ from connectors.dead_letters import Emitted
 from connectors.errors import DBWatchError
 from connectors.mongo_events import position_ms
 from connectors.retries import Retries
+from connectors.shaping import Shaper, shapers
 
 GONE = "\0gone"
 """Stands among the collections that are read for the rows that a feed has and the database has not."""
@@ -44,6 +45,10 @@ class Plan:
     absent: frozenset[str] = frozenset()
     known: Callable[[], Sequence[RowName]] | None = None
     retries: Retries | None = None
+    shapers: Mapping[str, Shaper] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shapers", shapers(self.shapes))
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from pymongo.client_session import ClientSession
 
 from connectors.dead_letters import DeadLetter, Emitted
 from connectors.errors import BadRecord, DBWatchError, HistoryLost, TransientError
+from connectors.mongo_batches import Batch, Received, changes_of
 from connectors.mongo_client import CODEC, RAW, Client, decoded, translated
 from connectors.mongo_events import (
     ROW_OPS,
@@ -73,17 +74,22 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
         with translated(doing, position=state.position):
             last = [SPLIT] if splits(str(client[plan.database].command("buildInfo")["version"])) else []
             cursor = _command(client, plan, session, _open(plan, state, last))
-        batch: list[RawBSONDocument] = []
+        batch: list[Received] = []
         turns = RetryTurns(client, plan)
-        while cursor["id"]:
-            more = {"getMore": cursor["id"], "collection": "$cmd.aggregate"}
+        cursor_id = cursor["id"]
+        while cursor_id:
+            more = {"getMore": cursor_id, "collection": "$cmd.aggregate"}
             with translated(doing, position=state.position):
                 cursor = _command(client, plan, session, more | {"batchSize": max_batch, "maxTimeMS": plan.await_ms})
-            next_batch, fragments = whole_events(fragments, cursor["nextBatch"])
+            received = Batch.of(cursor, CODEC)
+            cursor_id = received.cursor_id
+            next_batch = received.events
+            if received.is_raw:
+                next_batch, fragments = whole_events(fragments, next_batch)
             batch += next_batch
-            if (fragments and not batch) or (cursor["id"] and may_go_on(plan, next_batch)):
+            if (fragments and not batch) or (cursor_id and may_go_on(plan, next_batch)):
                 continue
-            end = None if fragments else cursor["postBatchResumeToken"]
+            end = None if fragments else received.token
             with translated(doing, position=state.position):
                 state, due = turns.due(state, batch, end)
             for piece, retry in pieces(batch, end, due):
@@ -103,7 +109,7 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
 
 
 def _items(
-    client: Client, plan: Plan, state: SourceState, batch: Sequence[RawBSONDocument], end: bytes | None
+    client: Client, plan: Plan, state: SourceState, batch: Sequence[Received], end: bytes | None
 ) -> Iterator[Item]:
     """The batch, in as many items as it takes to hold each in memory; at least one."""
     while True:
@@ -149,11 +155,14 @@ def _command(client: Client, plan: Plan, session: ClientSession, command: dict[s
 
 
 def _item(
-    client: Client, plan: Plan, state: SourceState, batch: Sequence[RawBSONDocument], end: bytes | None
-) -> tuple[Item, list[RawBSONDocument]]:
+    client: Client, plan: Plan, state: SourceState, batch: Sequence[Received], end: bytes | None
+) -> tuple[Item, list[Received]]:
     """As much of the batch as can be held in memory at once, and the rest; `end` is the token after the batch, None for
     that of its last event.
     """
+    ordinary = changes_of(batch, plan.shapers)
+    if ordinary is not None:
+        return _item_of(ordinary, plan, _after(state, ordinary, batch, end)), []
     events, error = _row_events(plan, batch)
     try:
         looked_up = look_up(client, plan, [e for e in events if not isinstance(e, DeadLetter) and wants_lookup(e)])
@@ -162,11 +171,7 @@ def _item(
         item, rest = _item(client, plan, state, batch[:half], None)
         return item, [*rest, *batch[half:]]
     emitted = [_emitted(event, plan, looked_up) for event in events]
-    if error is None and end is not None:
-        state = _advanced(state, emitted, end)
-    elif emitted:
-        state = _advanced(state, emitted, _token_of(batch[len(emitted) - 1]))
-    return _item_of(emitted, plan, state, error), []
+    return _item_of(emitted, plan, _after(state, emitted, batch, end if error is None else None), error), []
 
 
 def _item_of(emitted: Sequence[Emitted], plan: Plan, state: SourceState, error: DBWatchError | None = None) -> Item:
@@ -176,7 +181,7 @@ def _item_of(emitted: Sequence[Emitted], plan: Plan, state: SourceState, error: 
     return Item(emitted, state, progress, error)
 
 
-def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Event | DeadLetter], DBWatchError | None]:
+def _row_events(plan: Plan, batch: Sequence[Received]) -> tuple[list[Event | DeadLetter], DBWatchError | None]:
     """The events up to one that removed a watched collection; what cannot be decoded is a dead letter."""
     events: list[Event | DeadLetter] = []
     for raw in batch:
@@ -190,8 +195,10 @@ def _row_events(plan: Plan, batch: Sequence[RawBSONDocument]) -> tuple[list[Even
     return events, None
 
 
-def _event(raw: RawBSONDocument) -> Event | DeadLetter:
+def _event(raw: Received) -> Event | DeadLetter:
     """The event; without the row before it, when only that cannot be decoded: the change that mends a row must pass."""
+    if not isinstance(raw, RawBSONDocument):
+        return raw
     try:
         return decoded(raw)
     except BadRecord as exc:
@@ -214,8 +221,17 @@ def _emitted(event: Event | DeadLetter, plan: Plan, looked_up: Found) -> Emitted
         return event_letter(event, exc)
 
 
-def _token_of(raw: RawBSONDocument) -> bytes:
+def _after(state: SourceState, emitted: Sequence[Emitted], batch: Sequence[Received], end: bytes | None) -> SourceState:
+    """The state once these have been emitted, the first of the batch or all of it; `end` as in `_item`."""
+    if end is not None:
+        return _advanced(state, emitted, end)
+    return _advanced(state, emitted, _token_of(batch[len(emitted) - 1])) if emitted else state
+
+
+def _token_of(raw: Received) -> bytes:
     """The event's resume token."""
+    if not isinstance(raw, RawBSONDocument):
+        return bson.encode(raw["_id"])
     token: RawBSONDocument = RawBSONDocument(only(bytes(raw.raw), "_id"))["_id"]
     return bytes(token.raw)
 

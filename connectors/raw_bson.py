@@ -30,9 +30,9 @@ def only(raw: bytes, *names: str) -> bytes:
     """The document with only these of its top-level fields, byte by byte as they were. Raises `BadRecord`."""
     wanted = {name.encode() for name in names}
     found: list[bytes] = []
-    for name, element in _fields(raw):
+    for name, start, end in _fields(raw):
         if name in wanted:
-            found.append(element)
+            found.append(raw[start:end])
             wanted.remove(name)
             if not wanted:
                 break
@@ -41,7 +41,7 @@ def only(raw: bytes, *names: str) -> bytes:
 
 def joined(documents: Iterable[bytes], *, without: Collection[str] = ()) -> bytes:
     """One document of the top-level fields of all, of each name the last, without some. Raises `BadRecord`."""
-    fields = {name: element for raw in documents for name, element in _fields(raw)}
+    fields = {name: raw[start:end] for raw in documents for name, start, end in _fields(raw)}
     for name in without:
         fields.pop(name.encode(), None)
     return _document(fields.values())
@@ -52,22 +52,22 @@ def _document(elements: Iterable[bytes]) -> bytes:
     return struct.pack("<i", len(body) + 5) + body + b"\0"
 
 
-def _fields(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _fields(raw: bytes) -> Iterator[tuple[bytes, int, int]]:
     try:
         yield from _elements(raw)
     except (struct.error, KeyError, ValueError, IndexError) as exc:
         raise BadRecord(f"a document of {len(raw)} bytes is not BSON") from exc
 
 
-def _elements(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The name of each top-level field, and its element: type, name and value."""
+def _elements(raw: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The name of each top-level field, and from where to where its element goes: type, name and value."""
     offset = 4
     while raw[offset]:
         name_end = raw.index(b"\0", offset + 1)
         end = name_end + 1 + _size(raw, raw[offset], name_end + 1)
         if end >= len(raw):
             raise ValueError("a field ends behind the document")
-        yield raw[offset + 1 : name_end], raw[offset:end]
+        yield raw[offset + 1 : name_end], offset, end
         offset = end
 
 

@@ -34,6 +34,7 @@ from connectors.errors import BadRecord
 Row = Mapping[str, Any]
 """A row, or a sub-document of one, as it is decoded."""
 
+_TO_JSON = orjson.dumps
 _ORJSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _MS_PER_DAY = 86_400_000
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -45,12 +46,18 @@ _READ_KEY = json_util.JSONOptions(
 
 def dumps(row: Any) -> str:
     """Plain JSON text of a value decoded from BSON; raises `BadRecord` for what JSON cannot hold."""
-    return _dumps(row, _ORJSON)
+    try:
+        return _TO_JSON(row, _plain, _ORJSON).decode()
+    except (TypeError, orjson.JSONEncodeError) as exc:
+        raise _no_json(exc) from exc
 
 
 def canonical_dumps(value: Any) -> str:
     """The same with sorted field names, so that equal values give equal text."""
-    return _dumps(value, _ORJSON | orjson.OPT_SORT_KEYS)
+    try:
+        return _TO_JSON(value, _plain, _ORJSON | orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, orjson.JSONEncodeError) as exc:
+        raise _no_json(exc) from exc
 
 
 def loads(text: str) -> Any:
@@ -58,15 +65,14 @@ def loads(text: str) -> Any:
     return orjson.loads(text)
 
 
-def _dumps(value: Any, options: int) -> str:
-    try:
-        return orjson.dumps(value, default=_plain, option=options).decode()
-    except (TypeError, orjson.JSONEncodeError) as exc:
-        raise BadRecord(f"a value cannot be written as JSON: {exc}") from exc
+def _no_json(exc: Exception) -> BadRecord:
+    return BadRecord(f"a value cannot be written as JSON: {exc}")
 
 
 def _plain(value: Any) -> Any:
     """What a BSON type that JSON does not know becomes."""
+    if type(value) is ObjectId:  # nearly all are
+        return value.binary.hex()
     match value:
         case ObjectId() | Decimal128():
             return str(value)
@@ -117,7 +123,7 @@ def key_text(value: Any) -> str:
     `bson.json_util`'s default, so that a consumer makes the same text with one call.
     """
     if type(value) is ObjectId:
-        return str(value)
+        return value.binary.hex()
     if type(value) is str:  # as json_util writes it, in a twentieth of the time
         return encode_basestring_ascii(value)
     return json_util.dumps(value, json_options=json_util.CANONICAL_JSON_OPTIONS)
@@ -138,11 +144,11 @@ def ref_text(value: Any) -> str | None:
 
     As `key_text`, but numbers of equal value are one text whatever their BSON type, as in MongoDB's comparison order.
     """
-    if value is None:
-        return None
-    if type(value) is ObjectId or type(value) is str:
-        return key_text(value)
-    return key_text(_comparable(value))
+    if type(value) is ObjectId:
+        return value.binary.hex()
+    if type(value) is str:
+        return encode_basestring_ascii(value)
+    return None if value is None else key_text(_comparable(value))
 
 
 def _comparable(value: Any) -> Any:

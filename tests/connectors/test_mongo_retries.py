@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import bson
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
@@ -28,7 +31,7 @@ def event(number: int) -> RawBSONDocument:
     return RawBSONDocument(bson.encode({"_id": bson.decode(token(number).raw)}))
 
 
-def number_of(raw: RawBSONDocument) -> int:
+def number_of(raw: Mapping[str, Any]) -> int:
     return int(str(raw["_id"]["_data"])[10:18], 16)
 
 
