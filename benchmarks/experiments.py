@@ -10,6 +10,8 @@ from benchmarks.bench import Experiment
 
 MODULES: Mapping[str, str] = {
     "backlog": "benchmarks.backlog",
+    "latency": "benchmarks.latency",
+    "growth": "benchmarks.growth",
 }
 
 

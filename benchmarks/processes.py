@@ -85,6 +85,11 @@ class Child:
             self.expect_running()
         return line.rstrip("\n")
 
+    def end_of_talk(self) -> None:
+        """Close its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def suspend(self) -> None:
         """Let it stand still until `resume`."""
         self.process.send_signal(signal.SIGSTOP)
