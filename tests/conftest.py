@@ -22,6 +22,7 @@ from redis import Redis
 from dbwatch import binaries
 from dbwatch.mongod import Mongod
 from dbwatch.valkey import Valkey
+from tests.ports import free_port
 from tests.secured import SecuredMongod
 
 Document = dict[str, Any]
@@ -61,7 +62,7 @@ class StartRedis(Protocol):
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Generator[Mongod]:
     """The shared replica set."""
-    server = Mongod(tmp_path_factory.mktemp("mongod"), extra_args=_LIVELY)
+    server = Mongod(tmp_path_factory.mktemp("mongod"), preferred_port=free_port(), extra_args=_LIVELY)
     server.start()
     yield server
     server.stop()
@@ -90,13 +91,13 @@ def mongo_db(mongo: MongoClient[Document]) -> Generator[str]:
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[Valkey]:
     """The shared Valkey."""
-    yield from _running(Valkey(tmp_path_factory.mktemp("valkey")))
+    yield from _running(Valkey(tmp_path_factory.mktemp("valkey"), preferred_port=free_port()))
 
 
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[Valkey]:
     """The shared Redis 8."""
-    yield from _running(Valkey(tmp_path_factory.mktemp("redis"), program=binaries.redis()))
+    yield from _running(Valkey(tmp_path_factory.mktemp("redis"), preferred_port=free_port(), program=binaries.redis()))
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +136,7 @@ def start_mongod(tmp_path_factory: pytest.TempPathFactory) -> Generator[StartMon
             server = (
                 SecuredMongod(where, auth=auth, tls=tls, extra_args=arguments)
                 if auth or tls
-                else Mongod(where, extra_args=arguments)
+                else Mongod(where, preferred_port=free_port(), extra_args=arguments)
             )
             stack.callback(server.stop)
             server.start()
@@ -150,7 +151,8 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[StartRedi
 
         def start(*, kind: str = "valkey", extra_args: Sequence[str] = (), folder: Path | None = None) -> Valkey:
             program = binaries.redis() if kind == "redis" else None
-            server = Valkey(folder or tmp_path_factory.mktemp(kind), program=program, extra_args=extra_args)
+            where = folder or tmp_path_factory.mktemp(kind)
+            server = Valkey(where, preferred_port=free_port(), program=program, extra_args=extra_args)
             stack.callback(server.stop)
             server.start()
             return server

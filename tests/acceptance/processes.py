@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
+
+from tests.ports import HOST, free_ports
 
 ROOT = Path(__file__).parents[2]
 ENGINE = (sys.executable, "-m", "bytewax.run", "flows.watch:flow")
@@ -130,8 +130,4 @@ class Cluster:
 
 def free_addresses(count: int) -> list[str]:
     """Addresses on which nothing listens now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]
+    return [f"{HOST}:{port}" for port in free_ports(count)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ from connectors.redis_client import connect
 from connectors.settings import Keys
 from dbwatch.server import process_exists
 from tests.conftest import wait_until
+from tests.ports import free_port
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 60.0
@@ -31,11 +31,9 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.said_path = folder.parent / "said"
-        with socket.socket() as free, self.said_path.open("w") as said:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-            free.close()
-            command = [sys.executable, "-m", "dbwatch", "demo", "--folder", str(folder), "--port", port, *SMALL]
+        port = str(free_port())
+        command = [sys.executable, "-m", "dbwatch", "demo", "--folder", str(folder), "--port", port, *SMALL]
+        with self.said_path.open("w") as said:
             self.process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
 
     @property

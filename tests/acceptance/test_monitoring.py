@@ -16,6 +16,7 @@ from pymongo import MongoClient
 
 from tests.acceptance.processes import DBWATCH, ENGINE, Job, free_addresses
 from tests.conftest import StartMongod, StartRedis, wait_until
+from tests.ports import free_ports
 
 Mongo = MongoClient[dict[str, Any]]
 
@@ -190,11 +191,7 @@ def test_each_process_of_a_cluster_has_a_port_of_its_own(
 
 @pytest.fixture
 def first_of_two_ports() -> int:
-    while True:
-        port = int(free_addresses(1)[0].rpartition(":")[2])
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port + 1)):
-                return port
+    return free_ports(2, in_a_row=True)[0]
 
 
 def _store(folder: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,14 +12,13 @@ from pymongo import MongoClient
 
 from dbwatch import binaries
 from tests.conftest import wait_until
+from tests.ports import free_port
 
 
 @contextmanager
 def bare_mongod(folder: Path, *arguments: str) -> Generator[int]:
     """Start it with its data in `folder`, give its port, stop it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     place = ["--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
     with (folder / "log").open("w") as log:
         program = binaries.mongod()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import dashboard
+from tests.ports import free_port
 
 APP = Path(dashboard.__file__).with_name("app.py")
 _READY_TIMEOUT_S = 40.0
@@ -48,7 +48,7 @@ class Server:
         self._app = app
         self._cwd = cwd
         self._options = options
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -134,9 +134,3 @@ def serving(
         yield server
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
