@@ -16,7 +16,7 @@ from typing import NoReturn
 import structlog
 
 from connectors.ending import Ending
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, PeerEnded
 from flows.again import Again, run_again
 from flows.pulse import Pulse
 
@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 _SQLITE = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)')
 """How the engine tells that SQLite failed, under its recovery store."""
+
+_CONNECTION = re.compile(r"(Send|Recv) thread panic")
+"""How the engine tells that the connection to another process broke."""
 
 _POLL_S = 0.2
 
@@ -145,5 +148,10 @@ def _failed(exc: BaseException) -> DBWatchError:
         return DBWatchError(
             f"the recovery folder cannot be written: {found.group(1)}; if its disk is full, make room: nothing is "
             "lost, and the job goes on from its last snapshot when it is started again"
+        )
+    if _CONNECTION.search(str(exc)):
+        return PeerEnded(
+            "the connection to another process of the job broke: that process or its machine is gone, or cannot be "
+            "reached; look at its log, and start all of them again"
         )
     return DBWatchError(f"the dataflow failed: {type(exc).__name__}: {exc}")

@@ -61,6 +61,21 @@ def finish_store(folder: Path) -> None:
         make_store(folder)
 
 
+def stay_empty(folder: Path) -> None:
+    """Make the folder of a process that keeps no store, because the first process of its cluster keeps it for all.
+    Raises `ConfigError` when there are partitions in it: the engine would take them for a part of that store.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
+    if _files(folder) or _is_unfinished(folder):
+        raise ConfigError(
+            f"recovery folder {folder}: expected an empty folder, since process 0 keeps the store, found partition "
+            "files; name another folder, or leave --remote-store out if all processes share this one"
+        )
+
+
 def await_store(folder: Path, *, flow_id: str, timeout_s: float) -> None:
     """Wait until another process has made the store; raises `ConfigError` when there is none by then."""
     deadline = time.monotonic() + timeout_s

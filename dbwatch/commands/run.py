@@ -22,6 +22,11 @@ _STORE_TIMEOUT_S = 30.0
 @recovery_option("Folder of the recovery snapshots; made when missing. A restart with the same folder goes on exactly.")
 @click.option("--no-recovery", is_flag=True, help="Keep no recovery snapshots: a restart reads the collections again.")
 @click.option(
+    "--remote-store",
+    is_flag=True,
+    help="Process 0 keeps the recovery snapshots, on another machine: the folder stays empty here.",
+)
+@click.option(
     "-s",
     "--snapshot-interval",
     type=click.IntRange(1, 3600),
@@ -48,6 +53,7 @@ def command(
     *,
     recovery: Path,
     no_recovery: bool,
+    remote_store: bool,
     snapshot_interval: int,
     backup_interval: int,
     workers: int,
@@ -66,15 +72,19 @@ def command(
     from flows.job import FLOW_ID
     from flows.launch import Launch
     from flows.process import end_on_signals, engine_failed, leave, without_backtraces
-    from flows.recovery import await_store, make_store
+    from flows.recovery import await_store, make_store, stay_empty
     from flows.watch import prepare
 
     verbose = bool(ctx.find_root().params.get("verbose"))
     settings = Settings.load()
     settings.config()  # before a folder is made
     launch = Launch(None if no_recovery else recovery, workers, process_id, tuple(a for a in addresses.split(";") if a))
+    if remote_store and (launch.leads or launch.recovery is None):
+        raise click.UsageError("--remote-store is for the processes of a cluster from number 1 on, with recovery")
     if launch.recovery is not None and launch.leads:
         make_store(launch.recovery)
+    elif launch.recovery is not None and remote_store:
+        stay_empty(launch.recovery)
     elif launch.recovery is not None:
         await_store(launch.recovery, flow_id=FLOW_ID, timeout_s=_STORE_TIMEOUT_S)
     without_backtraces()

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from connectors.ending import Ending
-from connectors.errors import BadRecord, ConfigError, DBWatchError, HistoryLost, Stopped, StreamLost, TransientError
+from connectors.errors import (
+    BadRecord,
+    ConfigError,
+    DBWatchError,
+    HistoryLost,
+    PeerEnded,
+    Stopped,
+    StreamLost,
+    TransientError,
+)
 from connectors.settings import Keys
 from flows.health import Health
 from flows.process import engine_failed, finish, report
@@ -60,3 +69,10 @@ def test_a_recovery_store_that_cannot_be_written_is_told_as_that(pulse: Pulse) -
     assert str(ending.error).startswith(
         "the recovery folder cannot be written: disk is full; if its disk is full, make"
     )
+
+
+def test_a_connection_that_broke_within_a_cluster_is_told_as_that(pulse: Pulse) -> None:
+    ending = Ending()
+    assert engine_failed(ending, pulse, RuntimeError("Send thread panic: Any { .. }"))
+    assert isinstance(ending.error, PeerEnded)
+    assert str(ending.error).startswith("the connection to another process of the job broke")
