@@ -32,6 +32,7 @@ from flows.recovery import (
     label_store,
     make_store,
     open_store,
+    stay_empty,
 )
 
 
@@ -198,3 +199,13 @@ def test_a_store_that_another_run_has_taken_over_is_left_alone(tmp_path: Path) -
     label_store(tmp_path, job_id="one", run_id="2")
     with pytest.raises(Fenced, match=rf"another job has taken over, process {os.getpid()} on "):
         check_used_by(tmp_path, run_id="1")
+
+
+def test_a_process_whose_store_is_elsewhere_has_an_empty_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "recovery"
+    stay_empty(folder)
+    stay_empty(folder)
+    assert not list(folder.iterdir())
+    init_db_dir(folder, 2)
+    with pytest.raises(ConfigError, match="expected an empty folder, since process 0 keeps the store"):
+        stay_empty(folder)
