@@ -1,151 +1,242 @@
 """The foreign-key join as an operator: the stages of `flows.join` on the engine's keyed state.
 
-Guarantee: in each stage a key's messages are applied in order; between two keys of two stages order holds as well,
-which is all that the stages ask for. State is per key and immutable; an epoch's snapshot writes the keys that the epoch
-touched.
+Guarantee: in each stage a shard's messages are applied in order; between two shards of two stages order holds as well,
+which is all that the stages ask for. An epoch's snapshot writes the levels of shards in which something changed.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from connectors.changes import Change
-from connectors.dead_letters import DeadLetter, Emitted, Output, letter_of_change
-from connectors.records import Record
+from connectors.dead_letters import Emitted, Output, letter_of_change
 from flows.gauges import JoinGauges, StageGauge
+from flows.join.levels import LEVELS
 from flows.join.losses import lost, passed
 from flows.join.messages import Message, Routed
 from flows.join.plan import Plan
-from flows.join.stages import Stage, stages_of
+from flows.join.stages import Shard, ShardsOfKind, Stage, shards_of, stages_of
+from flows.join.values import ValueShard
 
 SLICE_PAUSE = timedelta(milliseconds=10)
 """Between two slices of telling the subscribers of one foreign key: the others' turn."""
 
-FORGET_AFTER = timedelta(seconds=30)
-"""How long an idle state is kept at least; it goes once its epoch is over as well."""
+_READ_BACK_POLL = timedelta(milliseconds=1)
 
-FORGET_COUNT_AFTER = timedelta(hours=1)
-"""How long the count of a foreign key is kept that nobody stands under or refers to.
+Contents = tuple[int, str, list[Message]]
+"""Messages for one place, `(stage, shard, messages)`, in their order."""
 
-A count that began again could be smaller than one in the stream that a replay must get past. A replay of the stream's
-tail happens right after a start; an hour of silence in one run is far beyond it.
-"""
+Parcel = tuple[str, Contents]
+"""Contents under their shard, by which the engine places them; that they go together costs it less."""
+
+ToWrite = tuple[str, tuple[int, str]]
+"""`(shard, (level, shard))`."""
 
 
-class _StageLogic(StatefulBatchLogic[tuple[int, Message], Routed, Any]):
-    """One key of one stage. A message that cannot be applied becomes a dead letter; the state stays as it was."""
+class Done(NamedTuple):
+    """What a stage made of a batch: what to do next, and the levels of the shard to be written when the epoch ends."""
 
-    __slots__ = ("_closed", "_gauge", "_idle_since_s", "_pending", "_plan", "_stage", "_state")
+    routed: list[Routed]
+    levels: Sequence[int]
 
-    def __init__(self, plan: Plan, stage: Stage, gauge: StageGauge, resumed: Any | None) -> None:
+
+class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
+    """One shard in one stage. A message that cannot be applied becomes a dead letter; the state stays as it was.
+
+    The engine, which does not say which key a logic is for, keeps of it only the shard's name: the levels are snapshots
+    of their own, in steps that may get theirs a moment later. What comes before that waits.
+    """
+
+    __slots__ = ("_early", "_entries", "_gauge", "_name", "_pending", "_plan", "_shard", "_shards", "_stage", "_writes")
+
+    def __init__(
+        self, plan: Plan, stage: Stage, shards: ShardsOfKind, gauge: StageGauge, *, writes: bool, resumed: str | None
+    ) -> None:
         self._plan = plan
         self._stage = stage
+        self._shards = shards
         self._gauge = gauge
-        self._pending = 0
-        self._state: Any = stage.empty if resumed is None else resumed
-        self._closed = resumed is not None
-        self._idle_since_s: float | None = None
-        gauge.add(entries=1)
-        self._tell_pending()
+        self._writes = writes
+        self._entries: int = 0
+        self._pending: int = 0
+        self._early: list[Contents] = []
+        self._name = resumed
+        self._shard: Shard | None = None
+        if resumed is not None:
+            self._shard = shards.get(resumed)
+            self._shard.levels.expect()
 
-    def on_batch(self, values: list[tuple[int, Message]]) -> tuple[list[Routed], bool]:
-        apply, state = self._stage.apply, self._state
+    def on_batch(self, values: list[Contents]) -> tuple[list[Done], bool]:
+        shard = self._shard
+        if shard is None:
+            self._name = values[0][1]
+            shard = self._shard = self._shards.get(self._name)
+        if shard.levels.waits:
+            self._early += values
+            return [], StatefulBatchLogic.RETAIN
+        apply = self._stage.apply
         out: list[Routed] = []
-        for _, message in values:
-            try:
-                state, more = apply(state, message)
-            except Exception as exc:
-                more = lost(self._plan, message, exc)
-            out += more
-        self._state = state
-        self._closed = False
-        self._idle_since_s = None
-        self._tell_pending()
-        return out, StatefulBatchLogic.RETAIN
+        for _, _, messages in values:
+            for message in messages:
+                try:
+                    apply(shard, message, out)
+                except Exception as exc:
+                    out += lost(self._plan, message, exc)
+        return [self._done(shard, out)], StatefulBatchLogic.RETAIN
 
-    def on_notify(self) -> tuple[list[Routed], bool]:
-        if self._stage.is_due(self._state):
-            self._state, out = self._stage.on_timer(self._state)
-            self._tell_pending()
-            return out, StatefulBatchLogic.RETAIN
-        # Only after its epoch: within it, what is in flight may still need the state. And not before its time, which a
-        # clock that was set forth does not bring about.
-        discard = self._closed and self._stage.is_idle(self._state) and self._left_s() <= 0
-        if discard:
-            self._gauge.add(entries=-1)
-        return [], discard
-
-    def on_eof(self) -> tuple[list[Routed], bool]:
+    def on_notify(self) -> tuple[list[Done], bool]:
+        shard = self._shard
+        if shard is None or shard.levels.waits:
+            return [], StatefulBatchLogic.RETAIN
+        if self._early:
+            early, self._early = self._early, []
+            return self.on_batch(early)
         out: list[Routed] = []
-        while self._stage.is_due(self._state):
-            self._state, more = self._stage.on_timer(self._state)
-            out += more
-        self._tell_pending()
-        return out, StatefulBatchLogic.RETAIN
+        if isinstance(shard, ValueShard):
+            shard.tell_more(out)
+        return [self._done(shard, out)], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[Done], bool]:
+        shard = self._shard
+        if not isinstance(shard, ValueShard) or not shard.is_due:
+            return [], StatefulBatchLogic.RETAIN
+        out: list[Routed] = []
+        while shard.is_due:
+            shard.tell_more(out)
+        return [self._done(shard, out)], StatefulBatchLogic.RETAIN
 
     def notify_at(self) -> datetime | None:
-        if self._stage.is_due(self._state):
+        shard = self._shard
+        if self._early or (shard is not None and shard.levels.waits):
+            return datetime.now(UTC) + _READ_BACK_POLL
+        if isinstance(shard, ValueShard) and shard.is_due:
             return datetime.now(UTC) + SLICE_PAUSE
-        if not self._stage.is_idle(self._state):
-            return None
-        return datetime.now(UTC) + timedelta(seconds=max(1.0, self._left_s()))
+        return None
 
-    def snapshot(self) -> Any:
-        self._state = self._stage.close(self._state)
-        self._closed = True
-        return self._state
+    def snapshot(self) -> str:
+        shard, name = self._shard, self._name
+        if shard is None or name is None or self._early:
+            raise RuntimeError(f"the state of the {self._stage.name} stage was not read back within an epoch")
+        if self._stage.ends_epoch:
+            shard.close()
+        return name
 
-    def _left_s(self) -> float:
-        """How long an idle state is still to be kept."""
-        now_s = time.monotonic()
-        if self._idle_since_s is None:
-            self._idle_since_s = now_s
-        wait = FORGET_COUNT_AFTER if self._stage.counts(self._state) else FORGET_AFTER
-        return self._idle_since_s + wait.total_seconds() - now_s
-
-    def _tell_pending(self) -> None:
-        pending = self._stage.pending(self._state)
-        if pending != self._pending:
-            self._gauge.add(pending=pending - self._pending)
-            self._pending = pending
+    def _done(self, shard: Shard, out: list[Routed]) -> Done:
+        if isinstance(shard, ValueShard):
+            shard.forget()
+        entries, pending = self._stage.entries(shard), self._stage.pending(shard)
+        if entries != self._entries or pending != self._pending:
+            self._gauge.add(entries=entries - self._entries, pending=pending - self._pending)
+            self._entries, self._pending = entries, pending
+        return Done(out, shard.levels.to_write() if self._writes else ())
 
 
-def denormalize(step_id: str, changes: Stream[Emitted], plan: Plan, gauges: JoinGauges | None = None) -> Stream[Output]:
+class _LevelLogic(StatefulBatchLogic[tuple[int, str], Any, tuple[str, bytes]]):
+    """One level of one shard: what is kept of it for a restart, with the shard's name. It is woken in the epochs in
+    which it is to be written; the shard is in the same worker, for the engine places both by the same key.
+    """
+
+    __slots__ = ("_level", "_name", "_shards")
+
+    def __init__(self, shards: ShardsOfKind, level: int, resumed: tuple[str, bytes] | None) -> None:
+        self._shards = shards
+        self._level = level
+        self._name = ""
+        if resumed is not None:
+            self._name, written = resumed
+            shards.restore(self._name, level, written)
+
+    def on_batch(self, values: list[tuple[int, str]]) -> tuple[list[Any], bool]:
+        self._name = values[0][1]
+        return [], StatefulBatchLogic.RETAIN
+
+    def on_notify(self) -> tuple[list[Any], bool]:
+        return [], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[Any], bool]:
+        return [], StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        return None
+
+    def snapshot(self) -> tuple[str, bytes]:
+        return self._name, self._shards.levels(self._name).written(self._level)
+
+
+def denormalize(
+    step_id: str, changes: Stream[Emitted], plan: Plan, gauges: JoinGauges | None = None, *, recovers: bool = True
+) -> Stream[Output]:
     """Join every change with the rows it refers to; out come the records of all views, and the dead letters: those that
-    came in, and those of changes that could not be joined. `gauges` count its state.
+    came in, and those of changes that could not be joined. `gauges` count its state. What is needed for a restart is
+    only made when it `recovers`.
     """
     gauges = gauges or JoinGauges()
-    routed: Stream[Routed] = op.flat_map_batch(f"{step_id}_route", changes, _router(plan))
+    shards = shards_of(plan)
+    parcels: Stream[Parcel] = op.flat_map_batch(f"{step_id}_route", changes, _router(plan))
+    writes: dict[str, list[KeyedStream[tuple[int, str]]]] = {kind: [] for kind in shards}
     for stage in stages_of(plan):
-        routed = _through(f"{step_id}_{stage.name}", routed, plan, stage, gauges.stage(stage.name))
-    return op.map(f"{step_id}_record", routed, _output)
+        gauge, kind = gauges.stage(stage.name), stage.kind
+        parcels, to_write = _through(f"{step_id}_{stage.name}", parcels, plan, stage, shards[kind], gauge, recovers)
+        writes[kind].append(to_write)
+    if recovers:
+        for kind, streams in writes.items():
+            _write(f"{step_id}_{kind}", op.merge(f"{step_id}_{kind}_levels", *streams), shards[kind])
+    return op.flat_map_batch(f"{step_id}_record", parcels, _outputs)
 
 
-def _through(step_id: str, routed: Stream[Routed], plan: Plan, stage: Stage, gauge: StageGauge) -> Stream[Routed]:
-    """One stage: take out the messages for it, pass the others by. Whole batches at a time, which costs a call each."""
+def _through(
+    step_id: str,
+    parcels: Stream[Parcel],
+    plan: Plan,
+    stage: Stage,
+    shards: ShardsOfKind,
+    gauge: StageGauge,
+    recovers: bool,
+) -> tuple[Stream[Parcel], KeyedStream[tuple[int, str]]]:
+    """One stage: take out the messages for it, pass the others by; and which levels of which shards are to be written.
+
+    Whole batches at a time, which costs a call each.
+    """
     number = stage.number
 
-    def take(items: list[Routed]) -> list[Routed]:
+    def take(items: list[Parcel]) -> list[Parcel]:
         return [item for item in items if item[1][0] == number]
 
-    def others(items: list[Routed]) -> list[Routed]:
+    def others(items: list[Parcel]) -> list[Parcel]:
         return [item for item in items if item[1][0] != number]
 
-    here: KeyedStream[tuple[int, Message]] = op.flat_map_batch(f"{step_id}_take", routed, take)
-    done = op.stateful_batch(step_id, here, lambda resumed: _StageLogic(plan, stage, gauge, resumed))
+    def logic(resumed: str | None) -> _ShardLogic:
+        return _ShardLogic(plan, stage, shards, gauge, writes=recovers, resumed=resumed)
+
+    here: KeyedStream[Contents] = op.flat_map_batch(f"{step_id}_take", parcels, take)
+    done = op.stateful_batch(step_id, here, logic)
     onward = op.flat_map_batch(f"{step_id}_onward", done, _onward)
-    return op.merge(f"{step_id}_merge", onward, op.flat_map_batch(f"{step_id}_pass", routed, others))
+    to_write: KeyedStream[tuple[int, str]] = op.flat_map_batch(f"{step_id}_changed", done, _to_write)
+    return op.merge(f"{step_id}_merge", onward, op.flat_map_batch(f"{step_id}_pass", parcels, others)), to_write
 
 
-def _router(plan: Plan) -> Callable[[list[Emitted]], list[Routed]]:
-    def route(items: list[Emitted]) -> list[Routed]:
+def _write(step_id: str, to_write: KeyedStream[tuple[int, str]], shards: ShardsOfKind) -> None:
+    """The levels of one kind of shards."""
+    for level, name in enumerate(LEVELS):
+
+        def of_level(items: list[ToWrite], level: int = level) -> list[ToWrite]:
+            return [item for item in items if item[1][0] == level]
+
+        def logic(resumed: tuple[str, bytes] | None, level: int = level) -> _LevelLogic:
+            return _LevelLogic(shards, level, resumed)
+
+        here: KeyedStream[tuple[int, str]] = op.flat_map_batch(f"{step_id}_{name}_take", to_write, of_level)
+        op.stateful_batch(f"{step_id}_{name}", here, logic)
+
+
+def _router(plan: Plan) -> Callable[[list[Emitted]], list[Parcel]]:
+    def route(items: list[Emitted]) -> list[Parcel]:
         out: list[Routed] = []
         for item in items:
             if isinstance(item, Change):
@@ -155,17 +246,30 @@ def _router(plan: Plan) -> Callable[[list[Emitted]], list[Routed]]:
                     out.append(passed(plan, letter_of_change(item, exc)))
             else:
                 out.append(passed(plan, item))
-        return out
+        return _packed(out)
 
     return route
 
 
-def _onward(items: list[tuple[str, Routed]]) -> list[Routed]:
-    """What a stage emits is wrapped in its own key; what counts is the key that it is for."""
-    return [routed for _, routed in items]
+def _onward(items: list[tuple[str, Done]]) -> list[Parcel]:
+    return _packed([routed for _, done in items for routed in done.routed])
 
 
-def _output(routed: Routed) -> Output:
-    output = routed[1][1]
-    assert isinstance(output, Record | DeadLetter)
-    return output
+def _to_write(items: list[tuple[str, Done]]) -> list[ToWrite]:
+    return [(shard, (level, shard)) for shard, done in items for level in done.levels]
+
+
+def _packed(routed: list[Routed]) -> list[Parcel]:
+    """What is for one place goes together, in its order."""
+    parcels: dict[tuple[int, str], list[Message]] = {}
+    for stage, shard, message in routed:
+        place = (stage, shard)
+        if place in parcels:
+            parcels[place].append(message)
+        else:
+            parcels[place] = [message]
+    return [(shard, (stage, shard, messages)) for (stage, shard), messages in parcels.items()]
+
+
+def _outputs(parcels: list[Parcel]) -> list[Output]:
+    return cast("list[Output]", [message for _, (_, _, messages) in parcels for message in messages])

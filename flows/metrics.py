@@ -154,15 +154,16 @@ SPECS: tuple[Spec, ...] = (
         "dbwatch_join_state_entries",
         "gauge",
         ("stage",),
-        "Keys of which a stage of the join keeps state in this process.",
+        "What a stage of the join keeps in this process: in values_N foreign keys, in rows joined rows, in keys "
+        "looked-up rows that are found by another field than _id.",
         lambda f: _by_one(f.state_entries),
     ),
     Spec(
         "dbwatch_join_pending",
         "gauge",
         ("stage",),
-        "In values_N: buckets of about 32 rows each that are still to be told of a looked-up row's change; in rows: "
-        "row versions that wait for their turn.",
+        "In values_N: foreign keys of which not every row was told of a looked-up row's change yet; in rows: row "
+        "versions that wait for their turn.",
         lambda f: _by_one(f.pending),
     ),
     Spec(

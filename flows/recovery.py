@@ -21,11 +21,15 @@ from connectors.errors import ConfigError, Fenced
 from connectors.process_ids import this_process
 
 PARTITIONS = 16
-"""Of a store that we make: resuming loads each partition in quadratic time, so there should be many. Fixed at creation.
+"""Of a store that we make, fixed at creation: the workers share them out, to read and to write, so there are more than
+a job is likely to have workers. (The engine's time to load a partition grows with the square of its keys; they are few,
+for the join's state is kept by shard.)
 """
 
 _LABEL = "dbwatch.json"
-_FORMAT = 1
+_FORMAT = 2
+"""Of the state: 1 was kept by row and foreign key, 2 is by shards, in levels."""
+
 _UNFINISHED = "dbwatch.making"
 """There while the partitions are made, and says how many: what is left by a process that was killed meanwhile."""
 

@@ -45,15 +45,23 @@ log = structlog.get_logger()
 
 
 def build(
-    views: Views, source: Source[Emitted], sink: Sink[Any], *, shards: int = 1, gauges: JoinGauges | None = None
+    views: Views,
+    source: Source[Emitted],
+    sink: Sink[Any],
+    *,
+    shards: int = 1,
+    gauges: JoinGauges | None = None,
+    recovers: bool = True,
 ) -> Dataflow:
     """The dataflow from a source of changes to a sink of `(shard, record or dead letter)`, joined as the views say.
+
+    What is needed for a restart is only made when it `recovers`.
 
     The names of its steps are the names that state is kept under: changing one loses the state.
     """
     flow = Dataflow(FLOW_ID)
     changes = op.input("changes", flow, source)
-    records = denormalize("join", changes, Plan(views), gauges)
+    records = denormalize("join", changes, Plan(views), gauges, recovers=recovers)
     op.output("feed", op.map("shard", records, lambda record: _sharded(record, shards)), sink)
     return flow
 
@@ -129,4 +137,6 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
         raise
     source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
     collect_seldom()
-    return Run(build(views, source, sink, shards=settings.stream_shards, gauges=gauges), pulse, again)
+    recovers = launch.recovery is not None
+    dataflow = build(views, source, sink, shards=settings.stream_shards, gauges=gauges, recovers=recovers)
+    return Run(dataflow, pulse, again)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from connectors.rows import changed_paths, leaf_paths, loads
 from flows.join.messages import Answer
 
 
-def joined(row: str, names: Sequence[str], answers: Iterable[Answer]) -> str:
-    """The row's JSON text with one field for each lookup, by name, at its end."""
-    fields = ",".join(f'"{name}":{answer.text}' for name, answer in zip(names, answers, strict=True))
-    return f"{row[:-1]}{',' if len(row) > 2 else ''}{fields}}}"
+def joints(names: Sequence[str]) -> tuple[str, ...]:
+    """What comes before each lookup's answer in a joined row."""
+    return tuple(f',"{name}":' for name in names)
+
+
+def joined(row: str, joints: Sequence[str], answers: Sequence[Answer]) -> str:
+    """The row's JSON text with one field for each lookup at its end; `joints` are those of their names."""
+    text = row[:-1]
+    for joint, answer in zip(joints, answers, strict=True):
+        text += joint + answer[3]
+    return text + "}" if len(row) > 2 else "{" + text[2:] + "}"
 
 
 def changed_between(before: str | None, after: str | None, named: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -29,7 +36,7 @@ def changed_between(before: str | None, after: str | None, named: tuple[str, ...
 
 def changed_by_answer(name: str, old: Answer, new: Answer) -> tuple[str, ...]:
     """The leaf paths of a joined row that differ because one lookup's answer changed."""
-    return () if old.text == new.text else _changed_by_text(name, old.text, new.text)
+    return () if old[3] == new[3] else _changed_by_text(name, old[3], new[3])
 
 
 @lru_cache(maxsize=256)  # every subscriber of a foreign key sees the same change

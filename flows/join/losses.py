@@ -10,77 +10,71 @@ from typing import Any
 
 from connectors.dead_letters import DeadLetter, error_text, event_text
 from connectors.rows import loads
-from flows.join.messages import (
-    Candidate,
-    CandidateChange,
-    Join,
-    Leave,
-    Lost,
-    Message,
-    Routed,
-    RowChange,
-    Spread,
-    Update,
-    Version,
-)
+from flows.join.messages import Candidate, CandidateChange, Leave, Lost, Message, Routed, Update, Version
 from flows.join.plan import Plan
+from flows.join.shards import shard_of
 
 
 def lost(plan: Plan, message: Message, error: Exception) -> list[Routed]:
     """What follows when this message could not be applied; raises the error for one that nothing can be told of."""
     match message:
-        case RowChange():
-            return [_letter_of_row(plan, message, error)]
+        case Version(turn=0):  # not numbered yet, so nothing waits for it
+            return [passed(plan, letter_of_version(plan, message, error))]
         case Version():
-            view = plan.views[message.change.view]
-            gone = Lost(message.change.key, message.turn)
-            return [letter_of_version(plan, message, error), (view.row_key(gone.key), (plan.rows, gone))]
-        case Candidate() | CandidateChange() | Leave() | Join() | Update() | Spread():
-            return [_letter_of_lookup(plan, message, error)]
+            gone = Lost(message.view, message.key, message.turn, message.refs)
+            letter = passed(plan, letter_of_version(plan, message, error))
+            return [letter, (plan.rows, shard_of(message.key), gone)]
+        case Candidate() | CandidateChange():
+            return [passed(plan, _letter_of_lookup(plan, message, message.key, error))]
+        case Leave():
+            return [passed(plan, _letter_of_lookup(plan, message, message.key, error))]
+        case Update():
+            return [passed(plan, letter_of_update(plan, message, key, error)) for key in message.keys]
         case _:
             raise error
 
 
-def letter_of_version(plan: Plan, version: Version, error: Exception) -> Routed:
-    """The letter of a row's version that could not be joined."""
-    return _letter_of_row(plan, version.change, error)
-
-
 def passed(plan: Plan, letter: DeadLetter) -> Routed:
     """Past all stages, to the end of the join."""
-    return f"{letter.collection}\0{letter.key}", (plan.out, letter)
+    return plan.out, "", letter
 
 
-def _letter_of_row(plan: Plan, change: RowChange, error: Exception) -> Routed:
-    event = {} if change.row is None else {"row": _value(change.row)}
-    view = plan.views[change.view].view.name
-    letter = DeadLetter(
-        "join", view, change.key, change.op, change.position, change.ts_ms, error_text(error), event_text(event)
+def letter_of_version(plan: Plan, version: Version, error: Exception) -> DeadLetter:
+    """The letter of a row's version that could not be joined."""
+    event = {} if version.row is None else {"row": _value(version.row)}
+    view = plan.views[version.view].view.name
+    return DeadLetter(
+        "join", view, version.key, version.op, version.position, version.ts_ms, error_text(error), event_text(event)
     )
-    return passed(plan, letter)
+
+
+def letter_of_update(plan: Plan, update: Update, key: str, error: Exception) -> DeadLetter:
+    """The letter of a row that could not be joined with a new answer."""
+    return _letter_of_lookup(plan, update, key, error)
 
 
 def _letter_of_lookup(
-    plan: Plan, message: Candidate | CandidateChange | Leave | Join | Update | Spread, error: Exception
-) -> Routed:
+    plan: Plan, message: Candidate | CandidateChange | Leave | Update, key: str, error: Exception
+) -> DeadLetter:
     """Of a change of a looked-up row, or of what follows from one."""
     lookup = plan.lookups[message.lookup]
-    key = "" if isinstance(message, Spread) else message.key
     event: Mapping[str, Any] = {"lookup": lookup.state_name, "message": type(message).__name__}
-    if isinstance(message, Candidate | Update | Spread):
+    if isinstance(message, Candidate | Leave):
         event = {**event, "foreign": message.fk}
-    of_row = isinstance(message, Leave | Join | Update)
-    letter = DeadLetter(
+    if isinstance(message, Update):
+        event = {**event, "foreign": message.answer[1]}
+    return DeadLetter(
         stage="join",
-        collection=plan.views[lookup.view].view.name if of_row else lookup.lookup.collection,
+        collection=plan.views[lookup.view].view.name
+        if isinstance(message, Leave | Update)
+        else lookup.lookup.collection,
         key=key,
         op="u",
         position=message.position,
-        ts_ms=0 if isinstance(message, Leave | Join) else message.ts_ms,
+        ts_ms=0 if isinstance(message, Leave) else message.ts_ms,
         error=error_text(error),
         event=event_text(event),
     )
-    return passed(plan, letter)
 
 
 def _value(text: str) -> Any:

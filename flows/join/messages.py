@@ -1,5 +1,6 @@
-"""What the stages of the join tell each other. Rows and answers are JSON text, which is cheap to keep, to copy and to
-join.
+"""What the stages of the join tell each other. Rows and answers are JSON text, which is cheap to keep and to join.
+
+Messages are made once and then belong to whom they were sent to: a version collects its answers on its way.
 """
 
 from __future__ import annotations
@@ -8,68 +9,75 @@ from typing import NamedTuple
 
 from connectors.changes import Op
 from connectors.dead_letters import DeadLetter
-from connectors.records import Record
+from connectors.records import LookupVersion, Record
 
 NONE = "null"
 """The answer that there is no such row, as it stands in a joined row."""
 
-
-class Answer(NamedTuple):
-    """What a foreign key leads to: the chosen fields of the row there, or `NONE`, and the position of that row's
-    version.
-
-    `n` counts the changes applied to the foreign key's rows; it orders the answers of one foreign key.
-    """
-
-    n: int
-    text: str
-    position: str | None
+Refs = tuple[str | None, ...]
+"""The foreign keys of a row, one for each lookup of its view; None where it refers to nothing."""
 
 
-NO_REFERENCE = Answer(0, NONE, None)
+Answer = tuple[int, str | None, str | None, str]
+"""What a foreign key leads to: `(n, foreign key, position, text)`.
+
+`n` counts the changes applied to the foreign key's rows; it orders the answers of one foreign key. `position` is that
+of the joined row's version, None when there is no such row; `text` its chosen fields, or `NONE`. A plain tuple, for it
+stands in the state of every row, and plain tuples are pickled several times faster than named ones.
+"""
+
+NO_REFERENCE: Answer = (0, None, None, NONE)
 """The answer for a row that refers to nothing."""
 
 
-class RowChange(NamedTuple):
-    """A change of a row of a view with lookups; `view` is the number of the view.
+def lookup_version(answer: Answer) -> LookupVersion:
+    """Which answer it is, for a record."""
+    return tuple.__new__(LookupVersion, answer[:3])
+
+
+class Version:
+    """One version of a row of a view with lookups, on its way to be joined; `view` is the number of the view.
 
     `row` is its JSON text without lookups; None for a delete and, on `u`, when the row was gone before it could be
-    read. `refs` holds the foreign key of each lookup, None when there is no row. `named` is what the source says it
-    changed.
+    read. `refs` holds the foreign keys, None when there is no row. `named` is what the source says it changed.
+    `turn` counts the row's versions within the epoch, from 1. `answers` are those that it has met so far.
     """
 
-    view: int
-    key: str
-    op: Op
-    position: str
-    ts_ms: int
-    row: str | None
-    named: tuple[str, ...] | None
-    refs: tuple[str | None, ...] | None
+    __slots__ = ("answers", "key", "named", "op", "position", "refs", "row", "ts_ms", "turn", "view")
 
+    def __init__(
+        self,
+        view: int,
+        key: str,
+        op: Op,
+        position: str,
+        ts_ms: int,
+        row: str | None,
+        named: tuple[str, ...] | None,
+        refs: Refs | None,
+    ) -> None:
+        self.view = view
+        self.key = key
+        self.op: Op = op
+        self.position = position
+        self.ts_ms = ts_ms
+        self.row = row
+        self.named = named
+        self.refs = refs
+        self.turn = 0
+        self.answers: list[Answer] = []
 
-class Version(NamedTuple):
-    """One version of a row on its way to be joined, with the answers that it has met so far.
-
-    `turn` counts the row's versions within the epoch, from 1. `new` says, by lookup, whether the row did not refer to
-    that foreign key before.
-    """
-
-    change: RowChange
-    turn: int
-    new: tuple[bool, ...]
-    answers: tuple[Answer, ...]
-
-    def with_answer(self, answer: Answer) -> Version:
-        """The version with one more answer."""
-        return Version(self.change, self.turn, self.new, (*self.answers, answer))
+    def __repr__(self) -> str:
+        return f"Version({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
 
 class Lost(NamedTuple):
-    """The row's version of this `turn` will not arrive, for it could not be joined."""
+    """The row's version of this `turn`, which refers to `refs`, will not arrive, for it could not be joined."""
 
+    view: int
     key: str
     turn: int
+    refs: Refs | None
 
 
 class Leave(NamedTuple):
@@ -79,6 +87,7 @@ class Leave(NamedTuple):
     """
 
     lookup: int
+    fk: str
     key: str
     position: str
     early: bool
@@ -106,40 +115,19 @@ class CandidateChange(NamedTuple):
     ts_ms: int
 
 
-class Join(NamedTuple):
-    """Keep a subscriber in this bucket."""
-
-    lookup: int
-    key: str
-    position: str
-
-
-class Spread(NamedTuple):
-    """Tell the subscribers in this bucket the newest answer, and which change (position, time) caused it."""
-
-    lookup: int
-    fk: str
-    answer: Answer
-    position: str
-    ts_ms: int
-
-
 class Update(NamedTuple):
-    """The answer for one lookup of the row `key` changed; `position` and `ts_ms` are those of the change that caused
+    """The answer for one lookup of the rows `keys` changed; `position` and `ts_ms` are those of the change that caused
     it.
     """
 
     lookup: int
-    key: str
-    fk: str
+    keys: list[str]
     answer: Answer
     position: str
     ts_ms: int
 
 
-Message = (
-    RowChange | CandidateChange | Version | Leave | Candidate | Join | Spread | Update | Lost | Record | DeadLetter
-)
+Message = Version | CandidateChange | Leave | Candidate | Update | Lost | Record | DeadLetter
 
-Routed = tuple[str, tuple[int, Message]]
-"""`(key, (stage, message))`: what to do next, where, and for which key."""
+Routed = tuple[int, str, Message]
+"""`(stage, shard, message)`: what to do next, and where; what comes out of the join is for no shard, `""`."""

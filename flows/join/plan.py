@@ -8,8 +8,9 @@ from functools import cached_property
 from connectors.changes import Change
 from connectors.records import Record, Versions
 from connectors.rows import canonical_dumps, covers, dumps, loads, project, ref_of_key, touch, without
-from flows.join.differences import changed_between
-from flows.join.messages import Candidate, CandidateChange, Message, Routed, RowChange
+from flows.join.differences import changed_between, joints
+from flows.join.messages import NO_REFERENCE, Candidate, CandidateChange, Routed, Version
+from flows.join.shards import shard_of
 from flows.views import Lookup, View, Views
 
 KEYS = 0
@@ -37,9 +38,6 @@ class LookupPlan:
         """
         return self.lookup.foreign == "_id"
 
-    def value_key(self, fk: str) -> str:
-        return f"{self.state_name}\0{fk}"
-
     def chosen(self, after: str) -> str:
         """The looked-up row's chosen fields, so written that equal fields give equal text."""
         row = loads(after)
@@ -63,16 +61,37 @@ class ViewPlan:
     narrow: bool
     lookups: tuple[LookupPlan, ...]
 
-    def row_key(self, key: str) -> str:
-        return f"{self.view.name}\0{key}"
+    @cached_property
+    def locals(self) -> tuple[str, ...]:
+        """The path of each lookup's foreign key in the row."""
+        return tuple(p.lookup.local for p in self.lookups)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The name of each lookup, which is its field in the joined row."""
+        return tuple(p.lookup.name for p in self.lookups)
+
+    @cached_property
+    def joints(self) -> tuple[str, ...]:
+        """What comes before each lookup's answer in the joined row."""
+        return joints(self.names)
+
+    @cached_property
+    def _fields(self) -> tuple[str, ...]:
+        """How a field of a lookup's name would stand in a row."""
+        return tuple(f'"{name}":' for name in self.names)
 
     def row(self, text: str | None) -> str | None:
         """The row's own part of the record: the view's fields, and none that a lookup's name stands for."""
         if text is None:
             return None
-        names = [p.lookup.name for p in self.lookups if f'"{p.lookup.name}":' in text]
-        if not self.narrow and not names:
-            return text
+        for field in self._fields:
+            if field in text:
+                break
+        else:
+            if not self.narrow:
+                return text
+        names = [name for name, field in zip(self.names, self._fields, strict=True) if field in text]
         row = loads(text)
         if self.view.fields is not None:
             row = project(row, self.view.fields)
@@ -87,7 +106,7 @@ class ViewPlan:
 
 
 class Plan:
-    """Where every change goes first, and where the stages are: keys, then values, then members, then rows, then out."""
+    """Where every change goes first, and where the stages are: keys, then values, then rows, then out."""
 
     def __init__(self, views: Views) -> None:
         shapes = views.shapes
@@ -97,9 +116,7 @@ class Plan:
             plans = tuple(self._lookup(view, slot) for slot in range(len(view.lookups)))
             narrow = view.fields is not None and view.fields != shapes[view.collection].fields
             self.views.append(ViewPlan(len(self.views), view, narrow, plans))
-        self.by_name = {p.state_name: p for p in self.lookups}
-        self.members = FIRST_VALUES + max((len(v.lookups) for v in self.views), default=0)
-        self.rows = self.members + 1
+        self.rows = FIRST_VALUES + max((len(v.lookups) for v in self.views), default=0)
         self.out = self.rows + 1
 
     def _lookup(self, view: View, slot: int) -> LookupPlan:
@@ -135,11 +152,10 @@ class Plan:
             for plan in self._lookups_into.get(change.collection, ()):
                 out += self._candidate(plan, change)
         for view in self._views_of.get(change.collection, ()):
-            out.append(
-                self._joined(view, change)
-                if view.lookups
-                else (view.row_key(change.key), (self.out, _plain(view, change)))
-            )
+            if view.lookups:
+                out.append((KEYS, shard_of(change.key), _version(view, change)))
+            else:
+                out.append((self.out, "", _plain(view, change)))
         return out
 
     def _candidate(self, plan: LookupPlan, change: Change) -> list[Routed]:
@@ -147,28 +163,45 @@ class Plan:
             return []
         text = None if change.after is None else plan.chosen(change.after)
         if plan.by_key:
-            fk = ref_of_key(change.key)
-            candidate = Candidate(plan.number, fk, change.key, text, change.position, change.ts_ms)
-            return [(plan.value_key(fk), (plan.stage, candidate))]
+            return [stand(plan, ref_of_key(change.key), change, text)]
         foreign = None if text is None else change.refs.get(plan.lookup.foreign)
         moved = CandidateChange(plan.number, change.key, foreign, text, change.position, change.ts_ms)
-        return [(f"{plan.state_name}\1{change.key}", (KEYS, moved))]
+        return [(KEYS, shard_of(change.key), moved)]
 
-    def _joined(self, view: ViewPlan, change: Change) -> Routed:
-        refs = None
-        if change.after is not None:
-            refs = tuple(change.refs.get(p.lookup.local) for p in view.lookups)
-        message: Message = RowChange(
-            view.number,
-            change.key,
-            change.op,
-            change.position,
-            change.ts_ms,
-            view.row(change.after),
-            view.named(change.named),
-            refs,
-        )
-        return view.row_key(change.key), (KEYS, message)
+
+def stand(lookup: LookupPlan, fk: str, change: Change | CandidateChange, text: str | None) -> Routed:
+    """A looked-up row is told to a foreign key: that it stands there with this text or, None, that it does not."""
+    candidate = Candidate(lookup.number, fk, change.key, text, change.position, change.ts_ms)
+    return lookup.stage, shard_of(fk), candidate
+
+
+def next_stop(plan: Plan, view: ViewPlan, version: Version) -> Routed:
+    """Where a version goes that has its first answers: to its next foreign key or, when it has all, to its row."""
+    refs, answers = version.refs, version.answers
+    if refs is not None:
+        for lookup in view.lookups[len(answers) :]:
+            fk = refs[lookup.slot]
+            if fk is not None:
+                return FIRST_VALUES + lookup.slot, shard_of(fk), version
+            answers.append(NO_REFERENCE)
+    return plan.rows, shard_of(version.key), version
+
+
+def _version(view: ViewPlan, change: Change) -> Version:
+    refs = None
+    if change.after is not None:
+        find = change.refs.get
+        refs = tuple([find(path) for path in view.locals])
+    return Version(
+        view.number,
+        change.key,
+        change.op,
+        change.position,
+        change.ts_ms,
+        view.row(change.after),
+        view.named(change.named),
+        refs,
+    )
 
 
 def _plain(view: ViewPlan, change: Change) -> Record:

@@ -1,4 +1,4 @@
-"""The stages in the order in which a message can meet them: what each does with a key's state, bound to a plan."""
+"""The stages in the order in which a message can meet them, and the shards that they work on."""
 
 from __future__ import annotations
 
@@ -7,85 +7,93 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flows.join import keys, members, rows, values
+from flows.join.levels import Levels
 from flows.join.messages import Message, Routed
 from flows.join.plan import FIRST_VALUES, KEYS, Plan
+from flows.join.rows import RowShard
+from flows.join.values import ValueShard
 
-Applied = tuple[Any, list[Routed]]
-"""The new state, and what to do next, in order."""
-
-
-def _never(_state: Any) -> bool:
-    return False
-
-
-def _none(_state: Any) -> int:
-    return 0
-
-
-def _nothing_due(state: Any) -> Applied:
-    return state, []
+Shard = RowShard | ValueShard
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. States are immutable; `empty` is that of a key that nothing is known of.
+    """One stage: it works on the shards of one `kind`, which another stage may work on as well.
 
-    `apply` takes in one message. `close` gives the state at the end of an epoch, when nothing is in flight. An idle
-    state holds nothing that a later epoch needs at once; if it `counts` as well, it must outlive its use for a while. A
-    state that `is_due` has more to tell when a timer fires: `on_timer` tells a slice of it. `pending` counts what waits
-    in a state, for those who watch the job.
+    `apply` takes in one message and adds to the list what to do next, in order. `entries` counts what is kept and
+    `pending` what waits, for those who watch the job. The last stage of a kind `ends_epoch` for its shards: nothing
+    comes to them after it.
 
-    State is kept under `name`: a later version must not change it.
+    Snapshots are kept under `name`: a later version must not change it.
     """
 
     number: int
     name: str
-    empty: Any
-    apply: Callable[[Any, Message], Applied]
-    close: Callable[[Any], Any]
-    is_idle: Callable[[Any], bool]
-    counts: Callable[[Any], bool] = _never
-    is_due: Callable[[Any], bool] = _never
-    on_timer: Callable[[Any], Applied] = _nothing_due
-    pending: Callable[[Any], int] = _none
+    kind: str
+    apply: Callable[[Any, Message, list[Routed]], None]
+    entries: Callable[[Any], int]
+    pending: Callable[[Any], int]
+    ends_epoch: bool = True
 
 
 def stages_of(plan: Plan) -> list[Stage]:
     """All stages of a plan, by number."""
     lookups = [
-        Stage(
-            number=number,
-            name=f"values_{number}",
-            empty=values.ValueState(),
-            apply=partial(values.apply, plan),
-            close=values.close,
-            is_idle=values.is_idle,
-            counts=values.counts,
-            is_due=values.is_due,
-            on_timer=partial(values.tell_more, plan),
-            pending=values.pending,
-        )
-        for number in range(FIRST_VALUES, plan.members)
+        Stage(number, f"values_{number}", f"values_{number}", ValueShard.apply, len, _pending)
+        for number in range(FIRST_VALUES, plan.rows)
     ]
     return [
-        Stage(KEYS, "keys", keys.KeysState(), partial(keys.apply, plan), keys.close, keys.is_idle),
+        Stage(KEYS, "keys", "rows", RowShard.begin, _found, _nothing, ends_epoch=False),
         *lookups,
-        Stage(
-            plan.members,
-            "members",
-            members.MembersState(),
-            partial(members.apply, plan),
-            members.close,
-            members.is_idle,
-        ),
-        Stage(
-            plan.rows,
-            "rows",
-            rows.RowState(),
-            partial(rows.apply, plan),
-            rows.close,
-            rows.is_idle,
-            pending=rows.pending,
-        ),
+        Stage(plan.rows, "rows", "rows", RowShard.end, len, _pending),
     ]
+
+
+class ShardsOfKind:
+    """The shards of one kind that this process works on; they come into being when they are asked for."""
+
+    def __init__(self, make: Callable[[], Shard]) -> None:
+        self._make = make
+        self._shards: dict[str, Shard] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The shards that there are."""
+        return list(self._shards)
+
+    def get(self, name: str) -> Shard:
+        shard = self._shards.get(name)
+        if shard is None:
+            shard = self._shards[name] = self._make()
+        return shard
+
+    def levels(self, name: str) -> Levels:
+        """Those of a shard that was asked for before; `KeyError` when it was not, and so is another process's."""
+        return self._shards[name].levels
+
+    def restore(self, name: str, level: int, written: bytes) -> None:
+        """Read back a level of a shard."""
+        shard = self.get(name)
+        if shard.levels.restore(level, written):
+            shard.resume()
+
+
+def shards_of(plan: Plan) -> dict[str, ShardsOfKind]:
+    """No shards yet, by kind. Snapshots are kept under these names: a later version must not change them."""
+    kinds = {"rows": ShardsOfKind(partial(RowShard, plan))}
+    for number in range(FIRST_VALUES, plan.rows):
+        lookups = [p for p in plan.lookups if p.stage == number]
+        kinds[f"values_{number}"] = ShardsOfKind(partial(ValueShard, plan, lookups))
+    return kinds
+
+
+def _found(shard: RowShard) -> int:
+    return shard.found
+
+
+def _nothing(_shard: Shard) -> int:
+    return 0
+
+
+def _pending(shard: Shard) -> int:
+    return shard.pending

@@ -1,41 +1,32 @@
 """By lookup and foreign key: the rows that stand there, the count `n` of their changes, and who is told of the next
 one.
 
-The first subscribers live in the state itself, later ones in buckets of the `members` stage, so that what an epoch
-writes depends on what changed and not on how many subscribe. Buckets come in generations: generation g has 2**g of
-them, a subscriber goes into the newest one, by a hash of its key, and none ever moves; to leave, it is looked for in
-each.
+A shard holds many foreign keys. What is left and who came within an epoch is only of use until it ends, for then
+nothing is in flight.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
 
-from flows.join.keys import next_stop
-from flows.join.messages import (
-    NONE,
-    Answer,
-    Candidate,
-    Join,
-    Leave,
-    Message,
-    Routed,
-    Spread,
-    Update,
-    Version,
-)
-from flows.join.plan import LookupPlan, Plan
+from flows.join.levels import Levels, Pairs, Part, Table
+from flows.join.messages import NONE, Answer, Candidate, Leave, Message, Routed, Update, Version
+from flows.join.plan import LookupPlan, Plan, next_stop
+from flows.join.shards import shard_of
 
-BUCKET = 32
-"""How many subscribers the state itself holds, and how many a bucket holds on average."""
+SLICE = 256
+"""How many subscribers are told of a change at once; the others follow slice by slice, so that nobody else has to wait.
+"""
 
-SLICE = 8
-"""How many buckets are told of a change at once; the others follow slice by slice, so that nobody else has to wait."""
+FORGET_AFTER_S = 3600.0
+"""How long the count of a foreign key is kept that nobody stands under or refers to.
 
-
-_NOBODY: Mapping[str, str] = {}
+A count that began again could be smaller than one in the stream that a replay must get past. A replay of the stream's
+tail happens right after a start; an hour of silence in one run is far beyond it.
+"""
 
 
 class CandidateRow(NamedTuple):
@@ -46,175 +37,194 @@ class CandidateRow(NamedTuple):
     position: str
 
 
-class ValueState(NamedTuple):
-    """`candidates` are sorted by key, the first is the answer. `near` holds the first subscribers with the position at
-    which they came; `members` counts all. `generation` is 0 as long as no bucket is in use. `cause` is the newest
-    change (position, time). `next_bucket` and `untold` say how far telling the buckets has got. `left` (only within an
-    epoch) holds who may have left before it came. `place` is the lookup's name and the foreign key, once there are
-    buckets: they are told on a timer, when no message says where we are. The dictionaries are never changed, only
-    replaced.
+class Value(NamedTuple):
+    """What stands under one foreign key. `candidates` are sorted by key; the first gives the `answer`. `cause` is the
+    newest change (position, time). While `untold`, subscribers remain to be told of it; who, is not kept: after a
+    restart all are told again, and those who know it already take no notice.
     """
 
-    n: int = 0
+    answer: Answer
     candidates: tuple[CandidateRow, ...] = ()
-    near: Mapping[str, str] = _NOBODY
-    members: int = 0
-    generation: int = 0
     cause: tuple[str, int] = ("", 0)
-    next_bucket: int = 0
-    untold: int = 0
-    left: Mapping[str, str] = _NOBODY
-    place: tuple[str, str] | None = None
+    untold: bool = False
+
+
+class _OfLookup:
+    """What is kept for one lookup: values by foreign key, and subscribers, which are row keys, by foreign key."""
+
+    __slots__ = ("plan", "subscribers", "values")
+
+    def __init__(self, plan: LookupPlan) -> None:
+        self.plan = plan
+        self.values: Table[Value] = Table(_packed, _unpacked)
+        self.subscribers = Pairs()
+
+
+class ValueShard:
+    """The foreign keys of one shard, of the lookups that are answered in one stage."""
+
+    def __init__(self, plan: Plan, lookups: Iterable[LookupPlan]) -> None:
+        self._plan = plan
+        self._of_lookup = {p.number: _OfLookup(p) for p in lookups}
+        parts: dict[str, Part] = {}
+        for of in self._of_lookup.values():
+            parts[f"values {of.plan.state_name}"] = of.values
+            parts[f"subscribers {of.plan.state_name}"] = of.subscribers
+        self.levels = Levels(parts)
+        self._untold: dict[_Place, Iterator[str]] = {}
+        self._idle_since_s: dict[_Place, float] = {}
+        # Within the epoch: at which position a row came to a foreign key, and who may have left before it came.
+        self._came: dict[tuple[int, str, str], str] = {}
+        self._left: dict[tuple[int, str, str], str] = {}
+
+    def __len__(self) -> int:
+        """How many foreign keys are known."""
+        return sum(len(of.values) for of in self._of_lookup.values())
 
     @property
-    def answer(self) -> Answer:
-        if not self.candidates:
-            return Answer(self.n, NONE, None)
-        return Answer(self.n, self.candidates[0].text, self.candidates[0].position)
+    def is_due(self) -> bool:
+        """Whether subscribers remain to be told of a change."""
+        return bool(self._untold)
 
+    @property
+    def pending(self) -> int:
+        """How many foreign keys have subscribers that remain to be told of a change."""
+        return len(self._untold)
 
-def apply(plan: Plan, state: ValueState, message: Message) -> tuple[ValueState, list[Routed]]:
-    """Answer a version that passes by, let a subscriber go, or take in a change of the rows that stand here."""
-    match message:
-        case Version():
-            return _answer(plan, state, message)
-        case Leave():
-            return _leave(plan, state, message)
-        case Candidate():
-            return _change(plan, state, message)
-        case _:
+    def apply(self, message: Message, out: list[Routed]) -> None:
+        """Answer a version that passes by, let a subscriber go, or take in a change of the rows that stand here."""
+        if isinstance(message, Version):
+            self._answer(message, out)
+        elif isinstance(message, Candidate):
+            self._change(message, out)
+        elif isinstance(message, Leave):
+            self._leave(message)
+        else:
             raise TypeError(f"the values stage got a {type(message).__name__}")
 
+    def tell_more(self, out: list[Routed]) -> None:
+        """Tell the next slice of subscribers, those of one foreign key after another."""
+        place = next(iter(self._untold), None)
+        if place is None:
+            return
+        keys = self._untold.pop(place)
+        number, fk = place
+        of = self._of_lookup[number]
+        value = of.values[fk]
+        some = list(islice(keys, SLICE))
+        _tell(self._plan, of.plan, value, some, out)
+        if len(some) == SLICE:
+            self._untold[place] = keys
+        else:
+            of.values.put(fk, value._replace(untold=False))
 
-def tell_more(plan: Plan, state: ValueState) -> tuple[ValueState, list[Routed]]:
-    """Tell the next buckets the newest answer. A change in mid-way starts the count again where it stands: who is told
-    late hears the newest only.
-    """
-    total = buckets(state.generation)
-    count = min(SLICE, state.untold, total)
-    if not count or state.place is None:
-        return (state._replace(untold=0) if state.untold else state), []
-    name, fk = state.place
-    lookup = plan.by_name[name]
-    spread = Spread(lookup.number, fk, state.answer, *state.cause)
-    out: list[Routed] = [
-        (_bucket_key(lookup, fk, (state.next_bucket + i) % total), (plan.members, spread)) for i in range(count)
-    ]
-    return state._replace(next_bucket=(state.next_bucket + count) % total, untold=state.untold - count), out
+    def close(self) -> None:
+        """The epoch ends: nothing is in flight."""
+        self._came.clear()
+        self._left.clear()
 
+    def resume(self) -> None:
+        """The state was read back: go on with what was not finished."""
+        for number, of in self._of_lookup.items():
+            for fk, value in of.values.items():
+                if value.untold:
+                    self._untold[number, fk] = iter(list(of.subscribers.get(fk, ())))
+                self._look_if_idle(of, fk, value)
 
-def close(state: ValueState) -> ValueState:
-    state = state._replace(left=_NOBODY) if state.left else state
-    if state.generation and state.members == len(state.near):
-        return state._replace(generation=0, next_bucket=0, untold=0, place=None)
-    return state
+    def forget(self) -> None:
+        """Let go of the counts that have been of no use for long."""
+        while self._idle_since_s:
+            place, since_s = next(iter(self._idle_since_s.items()))
+            if time.monotonic() - since_s < FORGET_AFTER_S:
+                return
+            del self._idle_since_s[place]
+            number, fk = place
+            of = self._of_lookup[number]
+            value = of.values.get(fk)
+            if value is not None and not value.candidates and fk not in of.subscribers:
+                of.values.put(fk, None)
 
+    def _answer(self, version: Version, out: list[Routed]) -> None:
+        view = self._plan.views[version.view]
+        lookup = view.lookups[len(version.answers)]
+        of = self._of_lookup[lookup.number]
+        fk = version.refs[lookup.slot] if version.refs else None
+        assert fk is not None
+        members = of.subscribers.get(fk)
+        if members is None or version.turn > 1 or version.key not in members:
+            self._subscribe(of, fk, version)
+        value = of.values.get(fk)
+        version.answers.append((0, fk, None, NONE) if value is None else value.answer)
+        out.append(next_stop(self._plan, view, version))
 
-def is_idle(state: ValueState) -> bool:
-    """Whether nobody stands here or subscribes. `n` outlives this for a while: see `flows.denormalize`."""
-    return not (state.candidates or state.members or state.near)
+    def _subscribe(self, of: _OfLookup, fk: str, version: Version) -> None:
+        key = version.key
+        if self._left and self._left.get((of.plan.number, fk, key), "") > version.position:
+            return
+        if version.turn > 1:
+            # It may have overtaken an earlier one's leaving, which must not end this stay.
+            came = (of.plan.number, fk, key)
+            self._came[came] = max(version.position, self._came.get(came, ""))
+        of.subscribers.add(fk, key)
 
+    def _leave(self, leave: Leave) -> None:
+        of = self._of_lookup[leave.lookup]
+        place = (leave.lookup, leave.fk, leave.key)
+        if self._came.get(place, "") <= leave.position:
+            of.subscribers.discard(leave.fk, leave.key)
+            self._look_if_idle(of, leave.fk, of.values.get(leave.fk))
+        if leave.early:
+            self._left[place] = max(leave.position, self._left.get(place, ""))
 
-def counts(state: ValueState) -> bool:
-    """Whether a change was ever applied, so that `n` may stand in a record."""
-    return state.n > 0
+    def _change(self, candidate: Candidate, out: list[Routed]) -> None:
+        of = self._of_lookup[candidate.lookup]
+        fk = candidate.fk
+        value = of.values.get(fk)
+        standing = () if value is None else value.candidates
+        old = next((s for s in standing if s.key == candidate.key), None)
+        if candidate.text == (None if old is None else old.text):
+            return
+        others = [s for s in standing if s.key != candidate.key]
+        if candidate.text is not None:
+            others.append(CandidateRow(candidate.key, candidate.text, candidate.position))
+        candidates = tuple(sorted(others))
+        n = 1 if value is None else value.answer[0] + 1
+        answer: Answer = (n, fk, None, NONE)
+        if candidates:
+            answer = (n, fk, candidates[0].position, candidates[0].text)
+        keys = iter(list(of.subscribers.get(fk, ())))
+        some = list(islice(keys, SLICE))
+        value = Value(answer, candidates, (candidate.position, candidate.ts_ms), len(some) == SLICE)
+        _tell(self._plan, of.plan, value, some, out)
+        of.values.put(fk, value)
+        if value.untold:
+            self._untold[candidate.lookup, fk] = keys
+        else:
+            self._untold.pop((candidate.lookup, fk), None)
+        self._look_if_idle(of, fk, value)
 
-
-def is_due(state: ValueState) -> bool:
-    """Whether subscribers remain to be told of a change."""
-    return state.untold > 0
-
-
-def pending(state: ValueState) -> int:
-    """How many buckets of subscribers remain to be told of a change."""
-    return state.untold
-
-
-def buckets(generation: int) -> int:
-    """How many buckets there are up to this generation."""
-    return (2 << generation) - 2 if generation else 0
-
-
-def _answer(plan: Plan, state: ValueState, version: Version) -> tuple[ValueState, list[Routed]]:
-    change = version.change
-    view = plan.views[change.view]
-    lookup = view.lookups[len(version.answers)]
-    met = version.with_answer(state.answer)
-    out = [next_stop(plan, view, met)]
-    fk = change.refs[lookup.slot] if change.refs else None
-    if fk is not None and version.new[lookup.slot]:
-        state, joins = _subscribe(plan, lookup, fk, state, change.key, change.position)
-        out += joins
-    return state, out
-
-
-def _subscribe(
-    plan: Plan, lookup: LookupPlan, fk: str, state: ValueState, key: str, position: str
-) -> tuple[ValueState, list[Routed]]:
-    members = state.members + 1
-    if state.left.get(key, "") > position:
-        return state._replace(members=members), []
-    near = state.near
-    if key in near or len(near) < BUCKET:
-        # A later version may have overtaken this one: the later stay counts, or its leaving would end it too early.
-        return state._replace(members=members, near={**near, key: max(position, near.get(key, ""))}), []
-    generation = max(state.generation, 1)
-    while members - len(state.near) > BUCKET << generation:
-        generation += 1
-    bucket = buckets(generation - 1) + _hash(key) % (1 << generation)
-    # The buckets are counted anew: those not yet told must not be passed over.
-    untold = buckets(generation) if state.untold and generation > state.generation else state.untold
-    state = state._replace(members=members, generation=generation, untold=untold, place=(lookup.state_name, fk))
-    return state, [(_bucket_key(lookup, fk, bucket), (plan.members, Join(lookup.number, key, position)))]
-
-
-def _leave(plan: Plan, state: ValueState, leave: Leave) -> tuple[ValueState, list[Routed]]:
-    members = state.members - 1
-    came = state.near.get(leave.key)
-    if came is not None and came <= leave.position:
-        return state._replace(members=members, near={k: p for k, p in state.near.items() if k != leave.key}), []
-    state = state._replace(members=members)
-    if leave.early:
-        left = max(leave.position, state.left.get(leave.key, ""))
-        state = state._replace(left={**state.left, leave.key: left})
-    if state.place is None:
-        return state, []
-    lookup, fk = plan.by_name[state.place[0]], state.place[1]
-    return state, [(_bucket_key(lookup, fk, b), (plan.members, leave)) for b in _homes(state.generation, leave.key)]
-
-
-def _change(plan: Plan, state: ValueState, candidate: Candidate) -> tuple[ValueState, list[Routed]]:
-    old = next((s for s in state.candidates if s.key == candidate.key), None)
-    if candidate.text == (None if old is None else old.text):
-        return state, []
-    others = [s for s in state.candidates if s.key != candidate.key]
-    if candidate.text is not None:
-        others.append(CandidateRow(candidate.key, candidate.text, candidate.position))
-    state = state._replace(
-        n=state.n + 1,
-        candidates=tuple(sorted(others)),
-        cause=(candidate.position, candidate.ts_ms),
-        untold=buckets(state.generation),
-    )
-    lookup = plan.lookups[candidate.lookup]
-    view = plan.views[lookup.view]
-    told = (state.answer, *state.cause)
-    out: list[Routed] = [
-        (view.row_key(key), (plan.rows, Update(lookup.number, key, candidate.fk, *told))) for key in state.near
-    ]
-    state, more = tell_more(plan, state)
-    return state, out + more
+    def _look_if_idle(self, of: _OfLookup, fk: str, value: Value | None) -> None:
+        if value is not None and not value.candidates and fk not in of.subscribers:
+            self._idle_since_s.pop((of.plan.number, fk), None)
+            self._idle_since_s[of.plan.number, fk] = time.monotonic()
 
 
-def _homes(generation: int, key: str) -> Iterator[int]:
-    """The one bucket of each generation that may hold this subscriber."""
-    for g in range(1, generation + 1):
-        yield buckets(g - 1) + _hash(key) % (1 << g)
+_Place = tuple[int, str]
+"""The number of a lookup, and a foreign key."""
 
 
-def _hash(key: str) -> int:
-    return zlib.crc32(key.encode())
+def _tell(plan: Plan, lookup: LookupPlan, value: Value, keys: Iterable[str], out: list[Routed]) -> None:
+    of_shard: dict[str, list[str]] = {}
+    for key in keys:
+        of_shard.setdefault(shard_of(key), []).append(key)
+    told = (value.answer, *value.cause)
+    out += [(plan.rows, shard, Update(lookup.number, some, *told)) for shard, some in of_shard.items()]
 
 
-def _bucket_key(lookup: LookupPlan, fk: str, bucket: int) -> str:
-    return f"{lookup.state_name}\0{bucket}\0{fk}"
+def _packed(value: Value) -> Any:
+    return value.answer, [tuple(row) for row in value.candidates], value.cause, value.untold
+
+
+def _unpacked(packed: Any) -> Value:
+    answer, candidates, cause, untold = packed
+    return Value(answer, tuple(CandidateRow(*row) for row in candidates), cause, untold)

@@ -42,10 +42,10 @@ def joined_text(view: ViewPlan, change: Change, found: Found) -> str:
         raise BadRecord(f"{change.collection} {change.key}: no row to join")
     if not view.lookups:
         return row
-    return joined(row, [p.lookup.name for p in view.lookups], [_answer(p, change, found) for p in view.lookups])
+    return joined(row, view.joints, [_answer(p, change, found) for p in view.lookups])
 
 
 def _answer(lookup: LookupPlan, change: Change, found: Found) -> Answer:
     fk = change.refs.get(lookup.lookup.local)
     text = None if fk is None else found[lookup.number].get(fk)
-    return NO_REFERENCE if text is None else Answer(0, text, None)
+    return NO_REFERENCE if text is None else (0, fk, None, text)

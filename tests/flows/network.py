@@ -1,8 +1,9 @@
 """The join and the sink's rule under a scheduler that does its worst: any interleaving that the engine allows, and
 crashes.
 
-Messages between two (stage, key) pairs are first-in first-out, anything else may overtake anything. An epoch ends when
-nothing is in flight. A crash loses everything but the last checkpoint and the stream.
+Messages between two (stage, shard) pairs are first-in first-out, anything else may overtake anything. An epoch ends
+when nothing is in flight. A crash loses everything but the last checkpoint, of which each level is the one that was
+last written, and the stream.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from connectors.once import Mark, Standing, Tail, following
 from connectors.records import Record
 from flows.join.messages import Message, Routed
 from flows.join.plan import Plan
-from flows.join.stages import stages_of
+from flows.join.stages import Shard, shards_of, stages_of
+from flows.join.values import ValueShard
 
 Place = tuple[int, str]
-"""Stage and key."""
+"""Stage and shard."""
+
+Level = tuple[str, str, int]
+"""Kind of shard, shard and level."""
 
 
 class Checkpoint(NamedTuple):
-    """What an epoch's end makes durable: how far each partition was read, the state by place, the sink's mark."""
+    """What an epoch's end makes durable: how far each partition was read, the levels as written, the sink's mark."""
 
     read: tuple[int, ...]
-    states: dict[Place, Any]
+    levels: dict[Level, bytes]
     mark: Mark
 
 
@@ -66,9 +71,9 @@ class Job:
                 self._deliver(*self._rnd.choice(list(self._net)))
 
     @property
-    def states(self) -> dict[Place, Any]:
-        """What is kept now, by stage and key."""
-        return dict(self._states)
+    def levels(self) -> dict[Level, bytes]:
+        """What the last checkpoint holds."""
+        return self._durable.levels
 
     @property
     def settled(self) -> bool:
@@ -76,33 +81,45 @@ class Job:
         return self._tail.settled
 
     def _restart(self) -> None:
-        read, states, mark = self._durable
-        self._read, self._states, self._mark = list(read), dict(states), mark
+        read, levels, mark = self._durable
+        self._read, self._mark = list(read), mark
+        self._kinds = shards_of(self._plan)
+        self._to_write: set[Level] = set()
+        written = list(levels.items())
+        self._rnd.shuffle(written)  # the engine gives them back in any order
+        for (kind, shard, level), state in written:
+            self._kinds[kind].restore(shard, level, state)
         self._net: dict[tuple[Any, Place], deque[Message]] = defaultdict(deque)
         entries = (((r.view, r.key), Standing(_id(i), r.versions)) for i, r in enumerate(self.stream))
         self._tail = Tail(list(entries)[_place(mark.entry_id) :], mark)
 
     def _end_epoch(self) -> None:
-        for place, state in list(self._states.items()):
-            stage = self._stages[place[0]]
-            closed = stage.close(state)
-            if stage.is_idle(closed) and not stage.counts(closed):
-                del self._states[place]
-            else:
-                self._states[place] = closed
+        levels = dict(self._durable.levels)
+        for kind, shard, level in self._to_write:
+            levels[kind, shard, level] = self._kinds[kind].levels(shard).written(level)
+        self._to_write.clear()
+        for _, shard in self._shards():
+            shard.close()
         seen = _id(len(self.stream) - 1)
         if self._tail.settled:
             self._mark = Mark.at(seen)
         else:
             self._mark = self._mark._replace(seen=seen, unreached=self._tail.unreached)
-        self._durable = Checkpoint(tuple(self._read), dict(self._states), self._mark)
+        self._durable = Checkpoint(tuple(self._read), levels, self._mark)
+
+    def _shards(self) -> list[tuple[Place, Shard]]:
+        """Those that are there, where they work last."""
+        places = {stage.kind: stage.number for stage in self._stages}
+        found = [(kind, name) for kind, shards in self._kinds.items() for name in shards.names]
+        return [((places[kind], name), self._kinds[kind].get(name)) for kind, name in found]
 
     def _untold(self) -> bool:
         """Whether a timer is due somewhere; if so, it fires."""
-        due = [p for p, s in self._states.items() if self._stages[p[0]].is_due(s)]
-        for place in due:
-            self._states[place], out = self._stages[place[0]].on_timer(self._states[place])
-            self._send(place, out)
+        due = [(p, s) for p, s in self._shards() if isinstance(s, ValueShard) and s.is_due]
+        for place, shard in due:
+            out: list[Routed] = []
+            shard.tell_more(out)
+            self._sent(place, shard, out)
         return bool(due)
 
     def _emit(self, part: int) -> None:
@@ -111,8 +128,13 @@ class Job:
         self._send(("source", part), self._plan.route(change))
 
     def _send(self, source: Any, routed: list[Routed]) -> None:
-        for key, (stage, message) in routed:
-            self._net[source, (stage, key)].append(message)
+        for stage, shard, message in routed:
+            self._net[source, (stage, shard)].append(message)
+
+    def _sent(self, place: Place, shard: Shard, routed: list[Routed]) -> None:
+        kind = self._stages[place[0]].kind
+        self._to_write.update((kind, place[1], level) for level in shard.levels.to_write())
+        self._send(place, routed)
 
     def _deliver(self, source: Any, target: Place) -> None:
         queue = self._net[source, target]
@@ -124,8 +146,10 @@ class Job:
             self._write(message)
             return
         stage = self._stages[target[0]]
-        self._states[target], out = stage.apply(self._states.get(target, stage.empty), message)
-        self._send(target, out)
+        shard = self._kinds[stage.kind].get(target[1])
+        out: list[Routed] = []
+        stage.apply(shard, message, out)
+        self._sent(target, shard, out)
 
     def _write(self, record: Record) -> None:
         admitted, standing = self._tail.admit(record)

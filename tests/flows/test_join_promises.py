@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 from connectors.once import Tail
 from connectors.records import Record, Versions
-from flows.join import values
-from flows.join.messages import Candidate, Routed
-from flows.join.plan import Plan
+from flows.join import levels, shards, values
+from flows.join.messages import Routed
+from flows.join.plan import LookupPlan, Plan
 from tests.flows import network
 from tests.flows.histories import VIEWS, History, random_history
 from tests.flows.network import Job
@@ -63,14 +64,26 @@ def test_every_history_and_interleaving_keeps_the_promises_through_crashes(seed:
 
 
 @pytest.fixture
-def tiny_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "BUCKET", 1)
+def tiny_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "SLICE", 1)
 
 
-@pytest.mark.usefixtures("tiny_buckets")
-def test_subscribers_in_buckets_keep_the_promises_too() -> None:
+@pytest.mark.usefixtures("tiny_slices")
+def test_subscribers_told_in_slices_keep_the_promises_too() -> None:
     for seed in range(400):
+        history, stream = run(seed, comments=9)
+        assert breaches(history, stream) == [], seed
+
+
+@pytest.mark.parametrize(("few", "fresh_share", "recent_share"), [(0, 1, 1), (1, 2, 1), (0, 100, 1), (2, 100, 100)])
+def test_state_that_moves_from_level_to_level_keeps_the_promises_too(
+    few: int, fresh_share: int, recent_share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(levels, "FEW", few)
+    monkeypatch.setattr(levels, "FRESH_SHARE", fresh_share)
+    monkeypatch.setattr(levels, "RECENT_SHARE", recent_share)
+    monkeypatch.setattr(shards, "NAMES", ("00", "01") * 32)
+    for seed in range(200):
         history, stream = run(seed, comments=9)
         assert breaches(history, stream) == [], seed
 
@@ -114,11 +127,18 @@ def test_a_row_version_written_twice_would_be_noticed(monkeypatch: pytest.Monkey
 
 
 def test_answering_only_when_the_answer_changed_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    change = values._change  # pyright: ignore[reportPrivateUsage]
+    tell = values._tell  # pyright: ignore[reportPrivateUsage]
+    told: dict[tuple[int, str | None], str] = {}
 
-    def lazy(plan: Plan, state: values.ValueState, candidate: Candidate) -> tuple[values.ValueState, list[Routed]]:
-        changed, out = change(plan, state, candidate)
-        return changed, out if changed.answer[1:] != state.answer[1:] else []
+    def lazy(plan: Plan, lookup: LookupPlan, value: values.Value, keys: Iterable[str], out: list[Routed]) -> None:
+        place = (lookup.number, value.answer[1])
+        if told.get(place) != value.answer[3]:
+            tell(plan, lookup, value, keys, out)
+        told[place] = value.answer[3]
 
-    monkeypatch.setattr(values, "_change", lazy)
-    assert one_is_broken(3000)
+    monkeypatch.setattr(values, "_tell", lazy)
+    for seed in range(3000):
+        told.clear()
+        if breaches(*run(seed)):
+            return
+    pytest.fail("nobody noticed")

@@ -7,39 +7,55 @@ from typing import Any
 
 import pytest
 
+from connectors.dead_letters import DeadLetter
 from connectors.records import LookupVersion, Record
-from flows.join import rows
-from flows.join.messages import NO_REFERENCE, NONE, Answer, Message, Update
-from flows.join.rows import RowState, apply
-from tests.flows.joining import MOVIE, PLAN, answered, messages, position, row_change, version
+from flows.join.messages import NO_REFERENCE, NONE, Answer, Lost, Message, Update, Version
+from flows.join.rows import RowShard
+from tests.flows.joining import (
+    COMMENTS,
+    MOVIE,
+    PLAN,
+    answer,
+    answered,
+    begun,
+    ended,
+    messages,
+    position,
+    restored,
+    unread,
+    version,
+)
 
 FK = '"m"'
-OLD, NEW = Answer(1, '{"title":"old"}', position(1)), Answer(2, '{"title":"new"}', position(2))
 
 
-def arrived(at: int, answer: Answer = OLD, *, turn: int = 1, fk: str = FK) -> Message:
-    return answered(version(at, "c", fk, turn=turn), answer, NO_REFERENCE)
+OLD, NEW = answer(1, '{"title":"old"}', 1), answer(2, '{"title":"new"}', 2)
 
 
-def update(answer: Answer, at: int = 9, fk: str = FK) -> Update:
-    return Update(MOVIE.number, "c", fk, answer, position(at), at)
+@pytest.fixture
+def shard() -> RowShard:
+    return RowShard(PLAN)
 
 
-def after(*told: Message, state: RowState | None = None) -> tuple[RowState, list[Record]]:
-    state = state or RowState()
-    records: list[Record] = []
-    for message in told:
-        state, out = apply(PLAN, state, message)
-        records += messages(out)
-    return state, records
+def arrived(at: int, met: Answer = OLD, *, turn: int = 1, key: str = "c") -> Version:
+    """A version of a comment, which comes back with this answer."""
+    return answered(version(at, key, met[1]), met, NO_REFERENCE, turn=turn)
+
+
+def update(met: Answer, at: int = 9, *keys: str) -> Update:
+    return Update(MOVIE.number, list(keys or ("c",)), met, position(at), at)
+
+
+def records(shard: RowShard, *told: Message) -> list[Record]:
+    return messages(ended(shard, *told))
 
 
 def row(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def test_a_version_is_one_record_with_its_answers_in_it() -> None:
-    _, [record] = after(arrived(5))
+def test_a_version_is_one_record_with_its_answers_in_it(shard: RowShard) -> None:
+    [record] = records(shard, arrived(5))
     assert row(record.after) == {"_id": "c", "at": 5, "movie": {"title": "old"}, "user": None}
     assert (record.before, record.cause, record.position) == (None, None, position(5))
     assert record.versions.row == position(5)
@@ -49,17 +65,34 @@ def test_a_version_is_one_record_with_its_answers_in_it() -> None:
     }
 
 
-def test_versions_that_overtook_each_other_leave_in_order() -> None:
-    state, records = after(arrived(7, turn=2), arrived(8, turn=3))
-    assert records == []
-    _, records = after(arrived(6), state=state)
-    assert [record.position for record in records] == [position(6), position(7), position(8)]
-    assert [row(record.before) and row(record.before)["at"] for record in records] == [None, 6, 7]
-    assert records[1].changed == ("at",)
+def test_versions_that_overtook_each_other_leave_in_order(shard: RowShard) -> None:
+    assert records(shard, arrived(8, turn=3), arrived(7, turn=2)) == []
+    assert shard.pending == 2
+    found = records(shard, arrived(6))
+    assert [record.position for record in found] == [position(6), position(7), position(8)]
+    assert [row(record.before) and row(record.before)["at"] for record in found] == [None, 6, 7]
+    assert found[1].changed == ("at",)
+    assert shard.pending == 0
 
 
-def test_a_changed_answer_is_a_record_with_its_cause() -> None:
-    _, [_, record] = after(arrived(5), update(NEW))
+def test_a_version_waits_for_its_own_row_only(shard: RowShard) -> None:
+    assert len(records(shard, arrived(7, turn=2), arrived(8, key="other"))) == 1
+
+
+def test_versions_do_not_wait_for_one_that_was_lost(shard: RowShard) -> None:
+    assert records(shard, arrived(7, turn=2)) == []
+    [record] = records(shard, Lost(COMMENTS.number, "c", 1, (FK, None)))
+    assert record.position == position(7)
+
+
+def test_a_row_of_which_only_a_lost_version_is_known_is_new_and_is_told_of_no_answer(shard: RowShard) -> None:
+    assert records(shard, Lost(COMMENTS.number, "c", 1, (FK, None)), update(NEW)) == []
+    [record] = records(shard, arrived(7, turn=2))
+    assert (record.before, row(record.after)["at"]) == (None, 7)
+
+
+def test_a_changed_answer_is_a_record_with_its_cause(shard: RowShard) -> None:
+    [_, record] = records(shard, arrived(5), update(NEW))
     assert (record.op, record.cause, record.changed) == ("u", "movie", ("movie.title",))
     assert (record.position, record.ts_ms) == (position(9), 9)
     assert record.versions.row == position(5)
@@ -67,49 +100,85 @@ def test_a_changed_answer_is_a_record_with_its_cause() -> None:
     assert row(record.after)["movie"] == {"title": "new"}
 
 
-def test_an_answer_that_overtook_its_row_is_kept_for_it() -> None:
-    _, [record] = after(update(NEW), arrived(5, OLD))
+def test_a_changed_answer_reaches_each_row_that_it_is_told_for(shard: RowShard) -> None:
+    records(shard, arrived(5, key="a"), arrived(6, key="b"), arrived(7, key="c"))
+    assert [record.key for record in records(shard, update(NEW, 9, "a", "unknown", "c"))] == ["a", "c"]
+
+
+def test_a_row_that_cannot_be_joined_again_is_a_letter_and_the_others_are_joined(shard: RowShard) -> None:
+    bad = answered(version(6, "b", FK, op="c"), answer(1, "not JSON", 1), NO_REFERENCE)
+    records(shard, arrived(5, key="a"), bad, arrived(7, key="c"))
+    out = messages(ended(shard, update(NEW, 9, "a", "b", "c")))
+    assert [(type(m), m.key) for m in out] == [(Record, "a"), (DeadLetter, "b"), (Record, "c")]
+
+
+def test_an_answer_that_overtook_its_row_is_kept_for_it(shard: RowShard) -> None:
+    begun(shard, version(5, "c", FK))
+    [record] = records(shard, update(NEW), arrived(5, OLD))
     assert row(record.after)["movie"] == {"title": "new"}
     assert record.versions.lookups["movie"].n == 2
 
 
-def test_the_newest_answer_of_a_foreign_key_is_never_given_up_for_an_older_one() -> None:
-    _, records = after(arrived(5), update(NEW), arrived(6, OLD, turn=2), update(OLD))
-    assert [record.versions.lookups["movie"].n for record in records] == [1, 2, 2]
+def test_an_answer_for_a_row_that_is_nowhere_is_not_kept(shard: RowShard) -> None:
+    [record] = records(shard, update(NEW), arrived(5, OLD))
+    assert row(record.after)["movie"] == {"title": "old"}
 
 
-def test_an_answer_for_a_foreign_key_that_was_left_changes_nothing() -> None:
-    other = Answer(5, NONE, None)
-    _, records = after(arrived(5), arrived(6, other, turn=2, fk='"n"'), update(NEW))
-    assert len(records) == 2
-    assert row(records[-1].after)["movie"] is None
+def test_the_newest_answer_of_a_foreign_key_is_never_given_up_for_an_older_one(shard: RowShard) -> None:
+    found = records(shard, arrived(5), update(NEW), arrived(6, OLD, turn=2), update(OLD))
+    assert [record.versions.lookups["movie"].n for record in found] == [1, 2, 2]
 
 
-def test_a_delete_says_which_joined_row_it_took() -> None:
-    state, [_, record] = after(arrived(5), version(6, "c", None, turn=2, op="d"))
+def test_an_answer_for_a_foreign_key_that_was_left_changes_nothing(shard: RowShard) -> None:
+    found = records(shard, arrived(5), arrived(6, answer(5, NONE, None, '"n"'), turn=2), update(NEW))
+    assert len(found) == 2
+    assert row(found[-1].after)["movie"] is None
+
+
+def test_a_delete_says_which_joined_row_it_took_and_lets_it_go(shard: RowShard) -> None:
+    [_, record] = records(shard, arrived(5), answered(version(6, "c", None, op="d"), turn=2))
     assert (record.op, record.after, record.changed) == ("d", None, None)
     assert row(record.before)["movie"] == {"title": "old"}
-    assert rows.is_idle(state)
+    assert len(shard) == 0
 
 
-def test_after_an_update_that_could_not_be_read_nothing_is_told_until_its_delete() -> None:
-    unread = version(6, "c", None, turn=2)
-    unread = unread._replace(change=row_change(6, "c", None)._replace(row=None, refs=None))
-    state, [_, record] = after(arrived(5), unread)
+def test_after_an_update_that_could_not_be_read_nothing_is_told_until_its_delete(shard: RowShard) -> None:
+    [_, record] = records(shard, arrived(5), answered(unread(6, "c"), turn=2))
     assert (record.op, record.after) == ("u", None)
     assert record.versions.row == position(6)
-    state, records = after(update(NEW), version(7, "c", None, turn=3, op="d"), state=state)
-    assert [record.op for record in records] == ["d"]
+    found = records(shard, update(NEW), answered(version(7, "c", None, op="d"), turn=3))
+    assert [record.op for record in found] == ["d"]
 
 
-def test_an_epochs_end_keeps_the_row_and_forgets_the_rest() -> None:
-    state, _ = after(arrived(5), update(Answer(1, NONE, None), fk='"n"'))
-    closed = rows.close(state)
-    assert closed == RowState(state.current)
-    assert rows.close(closed) is closed
+def test_an_epochs_end_keeps_the_rows_and_forgets_the_rest(shard: RowShard) -> None:
+    begun(shard, version(5, "c", FK))
+    records(shard, update(answer(7, NONE, None)), arrived(5), arrived(6, turn=2))
+    shard.close()
+    [record] = records(shard, arrived(7))  # the first of the next epoch, and no early answer is left
+    assert (row(record.before)["at"], record.versions.lookups["movie"].n) == (6, 7)
+    begun(shard, version(8, "c", FK))
+    records(shard, update(answer(9, NONE, None, '"n"')))
+    shard.close()
+    [record] = records(shard, arrived(9, answer(1, NONE, None, '"n"')))
+    assert record.versions.lookups["movie"].n == 1
 
 
-def test_an_epoch_cannot_end_while_a_version_waits() -> None:
-    state, _ = after(arrived(5, turn=2))
-    with pytest.raises(RuntimeError, match="did not arrive in its epoch"):
-        rows.close(state)
+def test_an_epoch_cannot_end_while_a_version_waits(shard: RowShard) -> None:
+    records(shard, arrived(5, turn=2))
+    with pytest.raises(RuntimeError, match="a version of comments c did not arrive in its epoch"):
+        shard.close()
+
+
+@pytest.mark.parametrize("spoil", ["", "gone", "lost", "lost first"])
+def test_rows_that_were_read_back_go_on_as_if_nothing_had_been(shard: RowShard, spoil: str) -> None:
+    if spoil != "lost first":
+        records(shard, arrived(5))
+    if spoil == "gone":
+        records(shard, answered(unread(6, "c"), turn=2))
+    if spoil.startswith("lost"):
+        records(shard, Lost(COMMENTS.number, "c", 2 if spoil == "lost" else 1, ('"n"', None)))
+    shard.close()
+    resumed = restored(shard, RowShard(PLAN))
+    assert len(resumed) == len(shard) == 1
+    later: list[Message] = [update(NEW), arrived(8)]
+    assert records(resumed, *later) == records(shard, *later)

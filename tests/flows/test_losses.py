@@ -16,9 +16,10 @@ from connectors.changes import Change
 from connectors.dead_letters import DeadLetter
 from connectors.records import Record
 from flows.denormalize import denormalize
-from flows.join import keys, rows, values
-from flows.join.messages import Candidate, Join, Leave, Routed, Spread, Update, Version
+from flows.join.messages import Candidate, CandidateChange, Leave, Routed, Update, Version
 from flows.join.plan import Plan
+from flows.join.rows import RowShard
+from flows.join.values import ValueShard
 from tests.flows.histories import VIEWS
 from tests.flows.joining import change
 
@@ -43,22 +44,23 @@ def run(items: list[Any]) -> tuple[list[Record], list[DeadLetter]]:
     return [o for o in out if isinstance(o, Record)], [o for o in out if isinstance(o, DeadLetter)]
 
 
-def failing(original: Callable[..., Any], kind: type) -> Callable[..., Any]:
-    def apply(plan: Plan, state: Any, message: Any) -> Any:
-        if isinstance(message, kind) and POISON in str(message):
+def failing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def fails(*args: Any) -> Any:
+        if any(isinstance(arg, Version) and POISON in str(arg) for arg in args):
             raise ValueError("cannot be joined")
-        return original(plan, state, message)
+        return original(*args)
 
-    return apply
+    return fails
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "kind"), [(keys, "apply", object), (values, "apply", Version), (rows, "_next_version", Version)]
-)
+STEPS = [(RowShard, "_number"), (ValueShard, "_answer"), (RowShard, "_next")]
+
+
+@pytest.mark.parametrize(("shard", "step"), STEPS)
 def test_versions_after_one_that_is_lost_in_any_stage_are_joined(
-    module: Any, name: str, kind: type, monkeypatch: pytest.MonkeyPatch
+    shard: Any, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, name, failing(getattr(module, name), kind))
+    monkeypatch.setattr(shard, step, failing(getattr(shard, step)))
     records, letters = run(HISTORY)
     own = [r for r in records if r.view == "comments" and r.cause is None]
     assert [json.loads(r.after or "")["text"] for r in own] == ["a", "b", "c"]
@@ -70,6 +72,26 @@ def test_versions_after_one_that_is_lost_in_any_stage_are_joined(
     ]
     assert letters[0].error == "ValueError: cannot be joined"
     assert orjson.loads(letters[0].event)["row"]["text"] == POISON
+
+
+@pytest.mark.parametrize(("shard", "step"), STEPS)
+def test_a_row_whose_first_version_was_lost_hears_of_answers_after_its_next_one(
+    shard: Any, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, step, failing(getattr(shard, step)))
+    retitled = change(9, "movies", "m", "u", {"title": "U", "year": 1})
+    records, letters = run([MOVIE, comment(2, POISON, "c"), comment(3, "b"), retitled])
+    assert len(letters) == 1
+    last = [r for r in records if r.view == "comments"][-1]
+    assert json.loads(last.after or "")["movie"]["title"] == "U"
+
+
+OTHERS = [
+    (ValueShard, "_change", Candidate),
+    (ValueShard, "_leave", Leave),
+    (RowShard, "_move", CandidateChange),
+    (RowShard, "_updated", Update),
+]
 
 
 def test_a_letter_of_the_source_passes_by_and_a_change_that_cannot_be_routed_becomes_one(
@@ -92,21 +114,23 @@ def test_a_letter_of_the_source_passes_by_and_a_change_that_cannot_be_routed_bec
     ]
 
 
-@pytest.mark.parametrize("kind", [Candidate, Leave, Join, Update, Spread])
-def test_other_messages_that_are_lost_are_told_as_well(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (values, rows):
-        monkeypatch.setattr(module, "apply", _failing_kind(module.apply, kind))
-    from flows.join import members
+@pytest.mark.parametrize(("shard", "step", "kind"), OTHERS)
+def test_other_messages_that_are_lost_are_told_as_well(
+    shard: Any, step: str, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ValueError("cannot be joined")
 
-    monkeypatch.setattr(members, "apply", _failing_kind(members.apply, kind))
-    crowd = [
-        change(10 + i, "comments", f"c{i}", "c", {"movie_id": "m", "email": "e"}) for i in range(40)
-    ]  # more than the first few
+    monkeypatch.setattr(shard, step, fails)
+    crowd = [change(10 + i, "comments", f"c{i}", "c", {"movie_id": "m", "email": "e"}) for i in range(40)]
     moved = change(90, "comments", "c1", "u", {"movie_id": "n", "email": "e"})
-    _, letters = run([MOVIE, *crowd, moved, change(99, "movies", "m", "u", {"title": "U", "year": 1})])
+    user = change(91, "users", "u", "c", {"email": "e", "name": "E"})
+    _, letters = run([MOVIE, *crowd, moved, user, change(99, "movies", "m", "u", {"title": "U", "year": 1})])
     assert letters
     assert {orjson.loads(x.event)["message"] for x in letters} == {kind.__name__}
     assert {x.stage for x in letters} == {"join"}
+    if kind is Update:  # one letter for each row
+        assert {x.key for x in letters} == {f'"c{i}"' for i in range(40)}
 
 
 def test_a_row_read_again_that_is_known_keeps_its_version_and_another_is_a_new_one() -> None:
@@ -122,12 +146,3 @@ def test_a_row_read_again_that_is_known_keeps_its_version_and_another_is_a_new_o
         ("d", "00000009.r", "00000009.r"),
     ]
     assert (own[1].before, letters) == (own[1].after, [])
-
-
-def _failing_kind(original: Callable[..., Any], kind: type) -> Callable[..., Any]:
-    def apply(plan: Plan, state: Any, message: Any) -> Any:
-        if isinstance(message, kind):
-            raise ValueError("cannot be joined")
-        return original(plan, state, message)
-
-    return apply

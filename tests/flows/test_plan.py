@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from connectors.records import Record
-from flows.join.messages import Candidate, CandidateChange, RowChange
+from flows.join.messages import Candidate, CandidateChange, Version
 from flows.join.plan import FIRST_VALUES, KEYS, Plan
 from flows.views import parse_views
-from tests.flows.joining import COMMENTS, MOVIE, PLAN, USER, change, messages, places
+from tests.flows.joining import COMMENTS, MOVIE, PLAN, USER, change, messages, place, places
 
 
 def plan(**views: Any) -> Plan:
@@ -20,20 +20,20 @@ def plan(**views: Any) -> Plan:
 
 def test_a_row_that_others_are_looked_up_by_their_key_goes_straight_to_its_foreign_key() -> None:
     routed = PLAN.route(change(1, "movies", "m", "c", {"title": "T", "votes": 3}))
-    assert places(routed) == [(MOVIE.stage, 'comments.movie "m"'), (PLAN.out, 'movies "m"')]
+    assert places(routed) == [place(MOVIE.stage, '"m"'), place(PLAN.out, '"m"')]
     candidate = messages(routed)[0]
     assert candidate == Candidate(MOVIE.number, '"m"', '"m"', '{"title":"T"}', "00000001", 1)
 
 
 def test_a_row_that_is_looked_up_by_another_field_is_remembered_first() -> None:
     routed = PLAN.route(change(1, "users", "u", "c", {"email": "a@x", "name": "A"}))
-    assert places(routed)[0] == (KEYS, 'comments.user "u"')
+    assert places(routed)[0] == place(KEYS, '"u"')
     assert messages(routed)[0] == CandidateChange(USER.number, '"u"', '"a@x"', '{"name":"A"}', "00000001", 1)
 
 
 def test_a_row_with_lookups_begins_at_its_keys_with_its_references() -> None:
     routed = PLAN.route(change(1, "comments", "c", "c", {"movie_id": "m"}))
-    assert places(routed) == [(KEYS, 'comments "c"')]
+    assert places(routed) == [place(KEYS, '"c"')]
     assert messages(routed)[0].refs == ('"m"', None)
 
 
@@ -61,8 +61,8 @@ def test_an_update_of_the_field_that_is_looked_up_by_reaches_them() -> None:
 
 
 def test_an_update_whose_row_was_gone_changes_no_answer() -> None:
-    assert places(PLAN.route(change(1, "movies", "m", "u"))) == [(PLAN.out, 'movies "m"')]
-    assert [type(m) for m in messages(PLAN.route(change(1, "comments", "c", "u")))] == [RowChange]
+    assert places(PLAN.route(change(1, "movies", "m", "u"))) == [place(PLAN.out, '"m"')]
+    assert [type(m) for m in messages(PLAN.route(change(1, "comments", "c", "u")))] == [Version]
 
 
 def test_a_removed_row_stands_nowhere() -> None:
@@ -96,5 +96,5 @@ def test_views_with_fewer_lookups_share_the_first_stages() -> None:
     )
     assert [p.stage for p in made.lookups] == [FIRST_VALUES, FIRST_VALUES, FIRST_VALUES + 1]
     assert [p.number for p in made.lookups] == [0, 1, 2]
-    assert (made.members, made.rows, made.out) == (3, 4, 5)
+    assert (made.rows, made.out) == (3, 4)
     assert len(made.route(change(1, "m", "k", "d"))) == 3
