@@ -5,6 +5,10 @@ interleaving perhaps, so that each key reaches or passes its last version there 
 written only if it is forward of that version; once every key has got there, the tail is settled and the mark may move
 on. (A mark that moved earlier would forget the rest of the tail after a second crash, and duplicates would follow.)
 Checkpoints taken meanwhile say which keys are still to be reached: those that are not will not be made again.
+
+A key is reached by a version with the same answers, not only with as many changes under each foreign key: after an
+equal number of them in another order the row may look different from what the stream says. What follows, for it must,
+is written as following what the stream says, and until then that must be known.
 """
 
 from __future__ import annotations
@@ -80,13 +84,14 @@ class Tail:
         standing = self._standing.get(row_key)
         if standing is None:
             return True, None
-        if record.versions.reaches(standing.versions):
+        if record.versions.settles(standing.versions):
             self._unreached.discard(row_key)
             if not record.versions.lookups:
                 del self._standing[row_key]
         if not record.versions.is_forward_of(standing.versions):
             return False, None
         self._standing.pop(row_key, None)
+        self._unreached.discard(row_key)
         return True, standing
 
 

@@ -38,6 +38,16 @@ class Versions(NamedTuple):
             return self.row > other.row
         return all(self._n(name) >= version.n for name, version in other.lookups.items())
 
+    def settles(self, other: Versions) -> bool:
+        """Whether this is at or past `other`, and with the same answers where not past them."""
+        if self.row != other.row:
+            return self.row > other.row
+        for name, theirs in other.lookups.items():
+            ours = self.lookups.get(name)
+            if ours is None or ours.n < theirs.n or (ours.n == theirs.n and ours.position != theirs.position):
+                return False
+        return True
+
     def is_forward_of(self, other: Versions) -> bool:
         """A later row is forward; at the same one, no lookup's `n` may be smaller and one must be larger."""
         if self.row != other.row:
