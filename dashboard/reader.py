@@ -1,7 +1,8 @@
 """Reads for the page: one task in each server process, whatever the number of viewers, and none while nobody watches.
 
-Each tick takes the newest entries of the feed, at most `TICK_MAX` of each stream, so that the cost does not grow with
-the rate; what is left out is told from the rates. Once a second the rates and the flow's health are read too.
+What is new in the feed is read at once; then there is a pause, the longer the more came, `TICK_S` at most. Only the
+newest entries are read, at most `TICK_MAX` of each stream, so that the cost does not grow with the rate; what is left
+out is told from the rates. Once a second the rates and the flow's health are read too.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from connectors.settings import Keys, Settings
 from connectors.stream_ids import BEGINNING, newest_of, parts
 from dashboard.figures import SERIES_S, Minute, Second, Shortfall
 from dashboard.messages import beat, fill, news
-from dashboard.rows import PER_TABLE, Tables
+from dashboard.rows import PER_BATCH, PER_TABLE, Tables
 from dashboard.status import UNREADABLE, Status, status_of
 
-TICK_S = 0.2
-TICK_MAX = 200
+TICK_S = 0.1
+TICK_MAX = 100
+_ENTRY_S = TICK_S / PER_BATCH
+_SHORTEST_S = 0.02
 BEAT_S = 1.0
 LOOK_BACK = 1000
 
@@ -75,13 +78,14 @@ class Reader:
     async def _run(self) -> None:
         started = False
         while self._viewers:
-            tick_s = time.monotonic()
+            pause_s = TICK_S
             try:
                 if not started:
                     await self._begin()
                     started = True
                 else:
-                    await self._read_news()
+                    await self._await_news()
+                    pause_s = await self._read_news()
                 await self._read_figures()
                 self._away = False
             except DBWatchError as exc:
@@ -90,7 +94,7 @@ class Reader:
                 log.exception("page.reader_failed")
                 self._send(beat(UNREADABLE, None))
                 await asyncio.sleep(BEAT_S)
-            await asyncio.sleep(max(0.02, TICK_S - (time.monotonic() - tick_s)))
+            await asyncio.sleep(pause_s)
 
     async def _begin(self) -> None:
         """Fill the tables with the newest of what is there."""
@@ -101,12 +105,21 @@ class Reader:
         self._send(fill(self._tables.all()))
         self._send(self._beat)
 
-    async def _read_news(self) -> None:
+    async def _await_news(self) -> None:
+        """Until there is something new in the feed, or it is time for the next beat."""
+        left_ms = round((self._beat_at_s + BEAT_S - time.monotonic()) * 1000)
+        if left_ms > 0:
+            with translated(f"waiting for {', '.join(self._positions)}"):
+                await self._client.xread({**self._positions}, count=1, block=left_ms)
+
+    async def _read_news(self) -> float:
+        """Tell what is new; how long to leave the viewers with it."""
         found, capped = await self._newest(TICK_MAX)
         self._capped |= capped
         rows = self._tables.add(newest_of(found, TICK_MAX * len(found)))
         if rows:
             self._send(news(rows))
+        return min(max(_SHORTEST_S, sum(map(len, found.values())) * _ENTRY_S), TICK_S)
 
     async def _newest(self, most: int) -> tuple[dict[str, _Entries], bool]:
         """The newest entries of each stream after what was read, and whether there were more than `most`."""

@@ -14,7 +14,7 @@ from connectors.summaries import Diff, Joined, summary_of
 Table = Literal["created", "updated", "deleted"]
 
 PER_TABLE = 60
-PER_BATCH = 25  # five times a second, as many as fit on a screen: more would cost frames and nobody could read them
+PER_BATCH = 12  # ten times a second, as many as fit on a screen: more would cost frames and nobody could read them
 _TABLES: Mapping[str, Table] = {"c": "created", "u": "updated", "d": "deleted"}
 _LONGEST_TEXT = 160
 _MOST_DIFFS = 6
