@@ -122,7 +122,7 @@ def test_what_an_epoch_writes_does_not_grow_with_what_is_kept() -> None:
     assert len(kept.levels.written(FRESH)) < len(whole[BASE]) / 1000
 
 
-@pytest.mark.parametrize("count", [0, 1_000])
+@pytest.mark.parametrize("count", [0, 10, 1_000])
 def test_an_epoch_in_which_nothing_changed_writes_nothing(count: int) -> None:
     kept, _ = filled(count)
     assert kept.levels.to_write() == ()
