@@ -130,6 +130,12 @@ def test_an_epoch_in_which_nothing_changed_writes_nothing(count: int) -> None:
     assert kept.levels.to_write() == ()
 
 
+def test_of_few_changes_the_levels_below_are_not_written_again() -> None:
+    kept, _ = filled(10)
+    kept.table.put("key 000005", (1,))
+    assert kept.levels.to_write() == (FRESH,)
+
+
 def test_the_first_epoch_writes_every_level_for_all_of_them_are_read_back() -> None:
     kept = Kept()
     kept.table.put("a", (1,))
