@@ -1,4 +1,4 @@
-"""Levels are written by steps of their own, which come to an epoch's end later than the stage that makes the changes."""
+"""Levels are written by steps of their own, which come to an epoch's end later than the stage that changes them."""
 
 from __future__ import annotations
 
