@@ -15,7 +15,7 @@ FOUND_PYTHON = $(or $(PYTHON),$(shell for p in python3.12 python3.11 python3 pyt
 SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults soak bench-peers check lint types imports lock clean
+.PHONY: help install demo test faults soak bench bench-quick bench-peers check lint types imports lock clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -34,6 +34,12 @@ faults: $(INSTALLED) ## Run the job through every fault, then through random one
 
 soak: $(INSTALLED) ## Run the longer variants of tests, which the suite leaves out
 	$(BIN)/python -m pytest -m soak $(SIDE_BY_SIDE) $(ARGS)
+
+bench: $(INSTALLED) ## Measure it all and write docs/performance.md; 30 minutes at most
+	$(BIN)/python -m benchmarks --out docs $(ARGS)
+
+bench-quick: $(INSTALLED) ## The same with less data in a few minutes; writes build/bench/performance.md
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 bench-peers: $(INSTALLED) ## Get and build what the benchmark compares with: Debezium, 200 MB; needs a JDK, 17 or newer
 	$(BIN)/python -m benchmarks.peers $(ARGS)

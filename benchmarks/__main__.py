@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks import kept
 from benchmarks.bench import Bench, Progress
 from benchmarks.experiments import MODULES, experiment
+from benchmarks.machine import machine
 from benchmarks.processes import ROOT
 from connectors.errors import DBWatchError
 
 _INTERRUPTED = 130
-_FILE = "performance.json"
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, given: str | None) -> list[str]:
@@ -33,26 +34,26 @@ def _names(_context: click.Context, _parameter: click.Parameter, given: str | No
 @click.option("--quick", is_flag=True, help="Less data and a single round: figures to look at, not to quote.")
 @click.option("--only", "names", metavar="NAME,...", callback=_names, help=f"Some of: {', '.join(MODULES)}.")
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often the subjects take turns (3; quick: 1).")
+@click.option("--subjects", default="", metavar="TEXT", help="Of the backlog, only subjects with this in their name.")
+@click.option("--report-only", is_flag=True, help="Measure nothing; write the page anew from what was found before.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT / "build" / "bench",
     show_default="build/bench",
-    help="Folder for what was found; experiments that were not run keep what stands there.",
+    help="Folder for page, plots and figures; experiments that are not run keep what stands there.",
 )
-def main(*, quick: bool, names: list[str], rounds: int | None, out: Path) -> None:
+def main(*, quick: bool, names: list[str], rounds: int | None, subjects: str, report_only: bool, out: Path) -> None:
     """Measure the job on real servers of this machine, beside the limits of the machine and the peers."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="dbwatch-bench-"))
     try:
-        for name in names:
-            bench = Bench(folder / name, Progress(name), quick, rounds or (1 if quick else 3))
-            bench.folder.mkdir()
-            result = experiment(name).run(bench)
-            _keep(out, name, {"quick": quick, **result})
-            print(experiment(name).section(result))
-            shutil.rmtree(bench.folder, ignore_errors=True)
+        about = {} if report_only else machine()
+        for name in [] if report_only else names:
+            bench = Bench(folder / name, Progress(name), quick, rounds or (1 if quick else 3), subjects)
+            kept.add(out, name, _run(name, bench), machine=about)
+        print(f"written: {kept.write(out)}")
     except KeyboardInterrupt:
         sys.stderr.write("benchmarks: interrupted\n")
         sys.exit(_INTERRUPTED)
@@ -63,12 +64,13 @@ def main(*, quick: bool, names: list[str], rounds: int | None, out: Path) -> Non
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep(out: Path, name: str, result: dict[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / _FILE
-    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    known[name] = result
-    file.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+def _run(name: str, bench: Bench) -> dict[str, Any]:
+    began_s = time.monotonic()
+    bench.folder.mkdir()
+    result = experiment(name).run(bench)
+    shutil.rmtree(bench.folder, ignore_errors=True)
+    print(f"\n{experiment(name).section(result)}", flush=True)
+    return {"quick": bench.quick, "took_s": round(time.monotonic() - began_s), **result}
 
 
 def _interrupt(*_: object) -> None:

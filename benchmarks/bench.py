@@ -46,6 +46,8 @@ class Bench(NamedTuple):
     progress: Progress
     quick: bool = False
     rounds: int = 3
+    subjects: str = ""
+    """Only subjects whose name has this in it."""
 
 
 def minutes(seconds: float) -> str:

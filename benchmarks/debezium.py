@@ -17,13 +17,14 @@ from benchmarks import java_code
 from benchmarks.feed import read_feed
 from benchmarks.job import DATABASE
 from benchmarks.meter import Meter
+from benchmarks.names import DEBEZIUM
 from benchmarks.processes import ROOT, BenchmarkError, Child
 from benchmarks.results import Run
 from benchmarks.servers import Servers
 from benchmarks.subjects import Subject, World, run_of
 from benchmarks.workload import COLLECTIONS, Loaded
 
-NAME = "Debezium, pass-through"
+NAME = DEBEZIUM
 MISSING = "Debezium is not built, so it is left out; `make bench-peers` gets and builds it (200 MB, needs a JDK)"
 FOLDER = ROOT / "build" / "peers" / "debezium"
 CLASSES = FOLDER / "classes"

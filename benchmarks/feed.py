@@ -17,20 +17,28 @@ while true do
   local entries = redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', 500)
   if #entries == 0 then break end
   for _, entry in ipairs(entries) do
-    local field = {}
-    for i = 1, #entry[2], 2 do field[entry[2][i]] = entry[2][i + 1] end
+    local view, op, key, position, cause = '', '', '', nil, nil
+    local fields = entry[2]
+    for i = 1, #fields, 2 do
+      local name = fields[i]
+      if name == 'view' then view = fields[i + 1]
+      elseif name == 'op' then op = fields[i + 1]
+      elseif name == 'key' then key = fields[i + 1]
+      elseif name == 'position' then position = fields[i + 1]
+      elseif name == 'cause' then cause = fields[i + 1] end
+    end
     local ms = tonumber(string.match(entry[1], '^%d+'))
     if at[#at] ~= ms then
       at[#at + 1], n_own[#n_own + 1], n_caused[#n_caused + 1] = ms, 0, 0
     end
-    if field.cause then
+    if cause then
       caused = caused + 1
       n_caused[#at] = n_caused[#at] + 1
     else
       n_own[#at] = n_own[#at] + 1
-      local what = (field.view or '') .. ' ' .. (field.op or '')
+      local what = view .. ' ' .. op
       own[what] = (own[what] or 0) + 1
-      local change = what .. (field.key or '') .. ' ' .. (field.position or entry[1])
+      local change = what .. key .. ' ' .. (position or entry[1])
       if not seen[change] then
         seen[change], distinct = true, distinct + 1
       end

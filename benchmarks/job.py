@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
+
 from benchmarks.processes import PYTHON, ROOT, BenchmarkError, Child
 from benchmarks.servers import Servers
 from connectors.settings import Keys
@@ -80,6 +82,7 @@ class Job:
             addresses = ";".join(_free_addresses(processes))
             commands = [[*command, "-i", str(i), "-a", addresses] for i in range(processes)]
         commands[0] = [*profiler, *commands[0]]
+        self._is_profiled = bool(profiler)
         self.children = [
             Child(f"the job {prefix}, process {i}", each, log=folder / f"job-{i}.log", env=env)
             for i, each in enumerate(commands)
@@ -129,11 +132,14 @@ class Job:
         """In order, with a last snapshot. Raises `BenchmarkError` when it does not end so."""
         for child in self.children[1:]:
             child.resume()
-        statuses = {self.children[0].stop()}
+        if self._is_profiled:  # the profiler ends with what it looks at
+            for process in psutil.Process(self.children[0].pid).children():
+                process.terminate()
+            self.children[0].wait(timeout_s=_START_TIMEOUT_S)
+        elif self.children[0].stop():
+            self.children[0].expect_running()
         for child in self.children[1:]:
             child.wait(timeout_s=_START_TIMEOUT_S)
-        if statuses != {0}:
-            self.children[0].expect_running()
 
     def kill(self) -> None:
         for child in self.children:

@@ -134,3 +134,7 @@ class Child:
     def __exit__(self, *_: object) -> None:
         if self.running:
             self.kill()
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()

@@ -20,6 +20,8 @@ _MONGOD = ("--setParameter", "cursorTimeoutMillis=3600000")
 # Without a log on disk: it grows by gigabytes here, and is rewritten at moments that would hit one subject by chance.
 _VALKEY = ("--appendonly", "no")
 
+_PATIENCE_S = 300.0  # a stream is counted in one call
+
 
 class Servers:
     """Both servers, with a client of each. A context manager."""
@@ -35,7 +37,9 @@ class Servers:
                 self._stack.callback(server.stop)
                 server.start()
             self.mongo = self._stack.enter_context(MongoClient[Document](self.mongod.uri, w="majority"))
-            self.redis = self._stack.enter_context(Redis.from_url(self.valkey.uri, decode_responses=True))
+            self.redis = self._stack.enter_context(
+                Redis.from_url(self.valkey.uri, decode_responses=True, socket_timeout=_PATIENCE_S)
+            )
         except BaseException:
             self._stack.close()
             raise

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from redis import Redis
 
 from benchmarks.feed import length, read_feed
 from benchmarks.job import Job
 from benchmarks.meter import Meter
+from benchmarks.names import CLUSTER, FULL, FULL_OFF, PLAIN, PLAIN_OFF, SNAPSHOT, SNAPSHOT_PLAIN
 from benchmarks.processes import BenchmarkError
+from benchmarks.profile import profiler, summary
 from benchmarks.results import Feed, Run, Span, span
 from benchmarks.servers import Servers
 from benchmarks.workload import Loaded, Sizes
 
 _POLL_S = 0.05
-_STILL_S = 2.5
+_STILL_S = 2.0
+_PATIENCE_S = 20.0
 _TIMEOUT_S = 600.0
 _CAUSED_AT_LEAST = 0.9
 
@@ -90,6 +95,20 @@ class JobSubject(Subject):
         self._jobs.clear()
 
 
+class ProfiledSubject(JobSubject):
+    """A run of the job under the profiler, whose rate says little; `samples` tell where it spent its time."""
+
+    samples: Mapping[str, Any] | None = None
+
+    def run(self, world: World, loaded: Loaded, round_no: int) -> Run:
+        out = world.folder / "profile.txt"
+        self._options["profiler"] = profiler(out)
+        self._jobs[round_no] = self._job(world, round_no)
+        run = super().run(world, loaded, round_no)
+        self.samples = summary(out.read_text(encoding="utf-8"))
+        return run
+
+
 class SnapshotSubject(JobSubject):
     """The first read of collections that hold the same data: a job that has not run before."""
 
@@ -113,13 +132,11 @@ def measured(world: World, job: Job, *, expected: Mapping[str, int], reached: in
     """
     servers, changes = world.servers, sum(expected.values())
     with Meter({"job": job.pids, **servers.pids}) as meter:
-        wait_written(
-            lambda: length(servers.redis, job.keys.changes), changes, job.expect_running, more_may_come=reached != 0
-        )
+        _wait_written(servers.redis, job, changes, reached)
     job.stop()
     feed = read_feed(servers.redis, job.keys.changes)
     servers.forget(job.prefix)
-    caused_is_right = not feed.caused if reached == 0 else feed.caused >= _CAUSED_AT_LEAST * (reached or 0)
+    caused_is_right = not feed.caused if reached == 0 else _is_complete(feed, changes, reached)
     if dict(feed.own) != dict(expected) or feed.distinct != changes or not caused_is_right:
         raise BenchmarkError(
             f"{job.prefix}: expected the entries {dict(expected)}, each once, and about {reached or 0} that lookups "
@@ -128,47 +145,50 @@ def measured(world: World, job: Job, *, expected: Mapping[str, int], reached: in
     return run_of(feed, meter)
 
 
-def wait_written(
-    written: Callable[[], int],
-    changes: int,
-    check: Callable[[], None],
-    *,
-    more_may_come: bool,
-    timeout_s: float = _TIMEOUT_S,
-) -> None:
-    """Until as many entries are there and, when more may come, none has come for a while."""
-    deadline_s = time.monotonic() + timeout_s
-    last, last_s = 0, time.monotonic()
+def _wait_written(redis: Redis, job: Job, changes: int, reached: int | None) -> None:
+    """Until all is there or nothing more comes. When some entries are caused, their number alone does not say; so the
+    streams are looked over, but only once the job stands still.
+    """
+    streams = job.keys.changes
+    _wait_still(redis, job, changes, still_s=0.0 if reached == 0 else _STILL_S)
+    if reached == 0 or _is_complete(read_feed(redis, streams), changes, reached):
+        return
+    before = -1
+    while (now := length(redis, streams)) != before and not _is_complete(read_feed(redis, streams), changes, reached):
+        before = now
+        _wait_still(redis, job, changes, still_s=_PATIENCE_S)
+
+
+def _wait_still(redis: Redis, job: Job, changes: int, *, still_s: float) -> None:
+    """Until as many entries are there, and for so long no more have come."""
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    last, last_s = -1, time.monotonic()
     while True:
-        now, now_s = written(), time.monotonic()
+        now, now_s = length(redis, job.keys.changes), time.monotonic()
         if now != last:
             last, last_s = now, now_s
-        if now >= changes and (not more_may_come or now_s - last_s > _STILL_S):
+        if now >= changes and now_s - last_s >= still_s:
             return
-        check()
+        job.expect_running()
         if now_s > deadline_s:
-            raise BenchmarkError(f"expected {changes} entries or more within {timeout_s:.0f} s, found {now}")
+            raise BenchmarkError(f"{job.prefix}: expected {changes} entries within {_TIMEOUT_S:.0f} s, found {now}")
         time.sleep(_POLL_S)
 
 
-def run_of(feed: Feed, meter: Meter, *, during: Span | None = None) -> Run:
-    """What the measured part of a run came to; `during` when it is not told by the entries' times."""
-    part = during or span(feed)
+def _is_complete(feed: Feed, changes: int, reached: int | None) -> bool:
+    return feed.changes >= changes and feed.caused >= _CAUSED_AT_LEAST * (reached or 0)
+
+
+def run_of(found: Feed | Span, meter: Meter) -> Run:
+    """What the measured part of a run came to, as the entries' times tell it, or as is said."""
+    part = found if isinstance(found, Span) else span(found)
     used = meter.between(part.start_s, part.end_s)
     return Run(
         part.rate_per_s,
-        feed.caused,
+        0 if isinstance(found, Span) else found.caused,
         {name: usage.cpu_s / part.changes * 1e6 for name, usage in used.items()},
         {name: usage.peak_mb for name, usage in used.items()},
     )
-
-
-FULL = "full join, recovery on"
-FULL_OFF = "full join, recovery off"
-PLAIN = "pass-through, recovery on"
-PLAIN_OFF = "pass-through, recovery off"
-CLUSTER = "full join, two processes"
-SNAPSHOT = "snapshot, full join"
 
 
 def jobs(pass_through: str) -> Sequence[Subject]:
@@ -176,8 +196,9 @@ def jobs(pass_through: str) -> Sequence[Subject]:
     return (
         JobSubject(FULL),
         JobSubject(FULL_OFF, recovery=False),
+        JobSubject(CLUSTER, processes=2, partitions=2, shards=2),
         JobSubject(PLAIN, views=pass_through),
         JobSubject(PLAIN_OFF, views=pass_through, recovery=False),
-        JobSubject(CLUSTER, processes=2, partitions=2, shards=2),
         SnapshotSubject(SNAPSHOT),
+        SnapshotSubject(SNAPSHOT_PLAIN, views=pass_through),
     )
