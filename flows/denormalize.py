@@ -81,6 +81,7 @@ class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
             self._early += values
             return [], StatefulBatchLogic.RETAIN
         apply = self._stage.apply
+        shard.levels.begin_epoch()
         out: list[Routed] = []
         for _, _, messages in values:
             for message in messages:
@@ -99,6 +100,7 @@ class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
             return self.on_batch(early)
         out: list[Routed] = []
         if isinstance(shard, ValueShard):
+            shard.levels.begin_epoch()
             shard.tell_more(out)
         return [self._done(shard, out)], StatefulBatchLogic.RETAIN
 
@@ -106,6 +108,7 @@ class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
         shard = self._shard
         if not isinstance(shard, ValueShard) or not shard.is_due:
             return [], StatefulBatchLogic.RETAIN
+        shard.levels.begin_epoch()
         out: list[Routed] = []
         while shard.is_due:
             shard.tell_more(out)
@@ -125,6 +128,7 @@ class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
             raise RuntimeError(f"the state of the {self._stage.name} stage was not read back within an epoch")
         if self._stage.ends_epoch:
             shard.close()
+            shard.levels.end_epoch()
         return name
 
     def _done(self, shard: Shard, out: list[Routed]) -> Done:
@@ -212,7 +216,7 @@ def _through(
         return [item for item in items if item[1][0] != number]
 
     def logic(resumed: str | None) -> _ShardLogic:
-        return _ShardLogic(plan, stage, shards, gauge, writes=recovers, resumed=resumed)
+        return _ShardLogic(plan, stage, shards, gauge, writes=recovers and stage.ends_epoch, resumed=resumed)
 
     here: KeyedStream[Contents] = op.flat_map_batch(f"{step_id}_take", parcels, take)
     done = op.stateful_batch(step_id, here, logic)

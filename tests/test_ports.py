@@ -7,12 +7,12 @@ import socket
 from tests.ports import HOST, free_ports
 
 
-def test_the_ports_differ_can_be_had_and_are_none_that_the_system_hands_out() -> None:
+def test_the_ports_differ_and_can_be_had() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
     for port in ports:
-        with socket.create_server((HOST, port)), socket.create_connection((HOST, port)) as given:
-            assert given.getsockname()[1] > max(ports)
+        with socket.create_server((HOST, port)):
+            pass
 
 
 def test_ports_in_a_row_follow_each_other() -> None:

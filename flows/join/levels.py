@@ -28,10 +28,13 @@ RECENT_SHARE = 2
 
 
 class Part(Protocol):
-    """Entities of one kind in a shard. `fresh` and `recent` are the keys of those that changed since."""
+    """Entities of one kind in a shard. `fresh` and `recent` are the keys of those that changed since; `changed` says
+    whether any did since it was last set to False.
+    """
 
     fresh: set[Any]
     recent: set[Any]
+    changed: bool
 
     def __len__(self) -> int: ...
 
@@ -62,6 +65,7 @@ class Table(dict[str, E]):
         self._unpack = unpack
         self.fresh: set[Any] = set()
         self.recent: set[Any] = set()
+        self.changed = False
 
     def put(self, key: str, entity: E | None) -> None:
         """Keep this; None lets it go."""
@@ -70,6 +74,7 @@ class Table(dict[str, E]):
         else:
             self[key] = entity
         self.fresh.add(key)
+        self.changed = True
 
     def dump(self, keys: Iterable[Any] | None) -> dict[str, Any]:
         get, pack = self.get, self._pack
@@ -97,6 +102,7 @@ class Pairs(dict[str, dict[str, None]]):
         super().__init__()
         self.fresh: set[Any] = set()
         self.recent: set[Any] = set()
+        self.changed = False
 
     def add(self, key: str, member: str) -> None:
         members = self.get(key)
@@ -107,6 +113,7 @@ class Pairs(dict[str, dict[str, None]]):
         else:
             members[member] = None
         self.fresh.add((key, member))
+        self.changed = True
 
     def discard(self, key: str, member: str) -> None:
         members = self.get(key)
@@ -116,6 +123,7 @@ class Pairs(dict[str, dict[str, None]]):
         if not members:
             del self[key]
         self.fresh.add((key, member))
+        self.changed = True
 
     def dump(self, keys: Iterable[Any] | None) -> Any:
         if keys is None:
@@ -140,13 +148,18 @@ class Pairs(dict[str, dict[str, None]]):
 
 
 class Levels:
-    """The parts of one shard: which of their levels are to be written when the epoch ends, and reading them back."""
+    """The parts of one shard: which of their levels are to be written when the epoch ends, and reading them back.
+
+    Who writes them comes to the epoch's end later than who makes the changes, and changes of the next epoch may come in
+    between. So the first of these makes up what is still to be written of the epoch before.
+    """
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
         self._parts = parts
         self._all = tuple(parts.values())
         self._is_written = False
         self._announced: set[int] = set()
+        self._ended: dict[int, bytes | None] = {}
         self._awaited: dict[int, bytes | None] = {}
 
     @property
@@ -156,13 +169,16 @@ class Levels:
 
     def to_write(self) -> Sequence[int]:
         """The levels to be written when this epoch ends, each named once. Asked whenever changes have been made."""
-        fresh = 0
+        changed = False
         for part in self._all:
-            fresh += len(part.fresh)
-        if not fresh:
+            if part.changed:
+                changed = True
+                part.changed = False
+        if not changed:
             return ()
         due = {FRESH} if self._is_written else {FRESH, RECENT, BASE}
         self._is_written = True
+        fresh = sum(len(part.fresh) for part in self._all)
         if fresh > FEW:
             kept = sum(map(len, self._all))
             if fresh * FRESH_SHARE > kept:
@@ -178,9 +194,22 @@ class Levels:
         self._announced |= new
         return tuple(new)
 
+    def end_epoch(self) -> None:
+        """What was announced is of an epoch that has ended."""
+        self._ended |= dict.fromkeys(self._announced)
+        self._announced.clear()
+
+    def begin_epoch(self) -> None:
+        """Before any change: what is still to be written of an epoch that has ended must not show it."""
+        if self._ended:
+            self._ended = {level: self._dump(level) if dump is None else dump for level, dump in self._ended.items()}
+
     def written(self, level: int) -> bytes:
-        """The level as it is now, at the end of an epoch."""
+        """The level as it was at the end of the epoch."""
         self._announced.discard(level)
+        return self._ended.pop(level, None) or self._dump(level)
+
+    def _dump(self, level: int) -> bytes:
         parts = self._parts.items()
         match level:
             case 0:

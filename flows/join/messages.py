@@ -80,6 +80,10 @@ class Lost(NamedTuple):
     refs: Refs | None
 
 
+class Noted(NamedTuple):
+    """Something was kept of a looked-up row, which is to be written."""
+
+
 class Leave(NamedTuple):
     """The row's version at `position` no longer refers to this foreign key. `lookup` is the number of the lookup.
 
@@ -127,7 +131,7 @@ class Update(NamedTuple):
     ts_ms: int
 
 
-Message = Version | CandidateChange | Leave | Candidate | Update | Lost | Record | DeadLetter
+Message = Version | CandidateChange | Leave | Candidate | Update | Lost | Noted | Record | DeadLetter
 
 Routed = tuple[int, str, Message]
 """`(stage, shard, message)`: what to do next, and where; what comes out of the join is for no shard, `""`."""

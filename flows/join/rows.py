@@ -21,6 +21,7 @@ from flows.join.messages import (
     Leave,
     Lost,
     Message,
+    Noted,
     Refs,
     Routed,
     Update,
@@ -104,6 +105,8 @@ class RowShard:
             self._settle(message, out)
         elif isinstance(message, Update):
             self._update(message, out)
+        elif isinstance(message, Noted):
+            pass  # it has brought us here, where the levels are told to be written
         else:
             raise TypeError(f"the rows stage got a {type(message).__name__}")
 
@@ -154,6 +157,7 @@ class RowShard:
             out.append(stand(lookup, new, change, change.text))
         if old != new:
             stands.put(change.key, new)
+            out.append((self._plan.rows, shard_of(change.key), Noted()))
 
     def _settle(self, version: Version | Lost, out: list[Routed]) -> None:
         """Let go of the versions whose turn it is; the others wait."""

@@ -22,7 +22,7 @@ class Stage:
 
     `apply` takes in one message and adds to the list what to do next, in order. `entries` counts what is kept and
     `pending` what waits, for those who watch the job. The last stage of a kind `ends_epoch` for its shards: nothing
-    comes to them after it.
+    comes to them after it, and it says what is to be written.
 
     Snapshots are kept under `name`: a later version must not change it.
     """

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from flows.join.messages import NO_REFERENCE, NONE, Answer, Candidate, CandidateChange, Leave, Lost, Refs, Version
+from flows.join.messages import (
+    NO_REFERENCE,
+    NONE,
+    Answer,
+    Candidate,
+    CandidateChange,
+    Leave,
+    Lost,
+    Noted,
+    Refs,
+    Version,
+)
 from flows.join.plan import next_stop
 from flows.join.rows import RowShard
 from tests.flows.joining import (
@@ -124,15 +135,17 @@ def test_a_looked_up_row_moves_from_one_value_to_another(shard: RowShard) -> Non
     assert messages(out) == [
         Candidate(USER.number, '"a"', "u", None, position(2), 2),
         Candidate(USER.number, '"b"', "u", "{}", position(2), 2),
+        Noted(),
     ]
-    assert places(out) == [place(USER.stage, '"a"'), place(USER.stage, '"b"')]
+    assert places(out) == [place(USER.stage, '"a"'), place(USER.stage, '"b"'), place(PLAN.rows, "u")]
 
 
 def test_a_looked_up_row_that_stays_or_goes_says_so_once(shard: RowShard) -> None:
     begun(shard, moved(1, '"a"'))
     assert places(begun(shard, moved(2, '"a"'))) == [place(USER.stage, '"a"')]
     assert shard.found == 1
-    assert [m.text for m in messages(begun(shard, moved(3, None)))] == [None]
+    [gone, noted] = messages(begun(shard, moved(3, None)))
+    assert (gone.text, noted) == (None, Noted())
     assert shard.found == 0
 
 

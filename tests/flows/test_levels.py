@@ -122,12 +122,18 @@ def test_what_an_epoch_writes_does_not_grow_with_what_is_kept() -> None:
     assert len(kept.levels.written(FRESH)) < len(whole[BASE]) / 1000
 
 
-@pytest.mark.parametrize("count", [0, 1_000])
+@pytest.mark.parametrize("count", [0, 10, 1_000])
 def test_an_epoch_in_which_nothing_changed_writes_nothing(count: int) -> None:
     kept, _ = filled(count)
     assert kept.levels.to_write() == ()
     kept.pairs.discard("popular", "a stranger")
     assert kept.levels.to_write() == ()
+
+
+def test_of_few_changes_the_levels_below_are_not_written_again() -> None:
+    kept, _ = filled(10)
+    kept.table.put("key 000005", (1,))
+    assert kept.levels.to_write() == (FRESH,)
 
 
 def test_the_first_epoch_writes_every_level_for_all_of_them_are_read_back() -> None:
