@@ -6,6 +6,8 @@ import logging
 import sys
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 
@@ -32,5 +34,7 @@ def configure(*, verbose: bool = False, as_json: bool | None = None) -> None:
 
 def _rendering(*, plain: bool) -> list[Processor]:
     if plain:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)]
+        # Without the values of local variables, which may be rows, before their mask, and addresses.
+        plain_tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        return [plain_tracebacks, structlog.processors.JSONRenderer(default=str)]
     return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, pad_event_to=0)]

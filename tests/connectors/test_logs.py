@@ -51,3 +51,15 @@ def test_only_a_verbose_process_tells_details(capsys: pytest.CaptureFixture[str]
     logs.configure(verbose=verbose)
     structlog.get_logger().debug("detail")
     assert ("detail" in capsys.readouterr().err) == verbose
+
+
+def test_a_traceback_tells_no_value_of_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(as_json=True)
+    row = {"password": "never to be seen".upper()}
+    try:
+        raise ValueError(f"{len(row)} row found")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    told = capsys.readouterr().err
+    assert "test_logs.py" in told
+    assert "NEVER TO BE SEEN" not in told
