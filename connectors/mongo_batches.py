@@ -18,7 +18,7 @@ from bson.raw_bson import RawBSONDocument
 
 from connectors import rows
 from connectors.changes import Change
-from connectors.mongo_events import ROW_OPS, Event, event_ms, event_position, named_in
+from connectors.mongo_events import ROW_OPS, Event, event_ms, event_position, named_in, position_ms
 from connectors.mongo_oversize import FRAGMENT
 from connectors.raw_bson import only
 from connectors.shaping import Shaper
@@ -37,23 +37,30 @@ _new: Callable[[type[Change], tuple[Any, ...]], Change] = tuple.__new__  # pyrig
 
 class Batch(NamedTuple):
     """A server's answer to `getMore`: events (or documents) decoded, or raw where not all can be decoded or some may be
-    fragments. `cursor_id` 0: there will be no more. `token` is where a change stream goes on after the batch.
+    fragments. `cursor_id` 0: there will be no more. `token` is where a change stream goes on after the batch; `raw` is
+    the cursor as it was sent, which holds the events under this name.
     """
 
     cursor_id: int
     events: Sequence[Received]
     token: RawBSONDocument | None
     is_raw: bool
+    raw: bytes
+    name: str
 
     @classmethod
-    def of(cls, cursor: Any, codec: CodecOptions[Document], *, events: str = "nextBatch") -> Batch:
-        """The batch of the raw `cursor` in a reply; `events` is the name that they have in it."""
+    def of(cls, cursor: Any, codec: CodecOptions[Document], *, name: str = "nextBatch") -> Batch:
+        """The batch of the raw `cursor` in a reply; `name` is what its events are called there."""
         raw = bytes(cursor.raw)
         found = None if FRAGMENT in raw else _decoded(raw, codec)
         if found is None:
-            return cls(cursor["id"], cursor[events], cursor.get("postBatchResumeToken"), is_raw=True)
+            return cls(cursor["id"], cursor[name], cursor.get("postBatchResumeToken"), True, raw, name)
         token = RawBSONDocument(only(raw, "postBatchResumeToken")).get("postBatchResumeToken")
-        return cls(found["id"], found[events], token, is_raw=False)
+        return cls(found["id"], found[name], token, False, raw, name)
+
+    def raw_events(self) -> Sequence[RawBSONDocument]:
+        """Each as it was sent."""
+        return RawBSONDocument(self.raw)[self.name]
 
 
 def _decoded(raw: bytes, codec: CodecOptions[Document]) -> Document | None:
@@ -74,7 +81,7 @@ def changes_of(events: Sequence[Received], shapers: Mapping[str, Shaper]) -> lis
         for event in events:
             op = ROW_OPS[event["operationType"]]
             row: Document | None = None if op == "d" else event["fullDocument"]
-            if not _is_decoded(event) or (row is None and op != "d"):
+            if not is_decoded(event) or (row is None and op != "d"):
                 return None
             before: Document | None = event.get("fullDocumentBeforeChange")
             collection: str = event["ns"]["coll"]
@@ -102,7 +109,34 @@ def changes_of(events: Sequence[Received], shapers: Mapping[str, Shaper]) -> lis
     return changes
 
 
-def _is_decoded(received: Received) -> TypeGuard[Document]:
+def rows_of(documents: Sequence[Received], *, collection: str, shaper: Shaper, position: str) -> list[Change] | None:
+    """The `r` changes of decoded documents that a snapshot read; None when not all are decoded, or one cannot be a
+    change.
+    """
+    ts_ms = position_ms(position)
+    changes: list[Change] = []
+    try:
+        for row in documents:
+            if not is_decoded(row):
+                return None
+            of_row = (
+                collection,
+                _key(row["_id"]),
+                "r",
+                position,
+                ts_ms,
+                None,
+                shaper.text(row),
+                None,
+                shaper.refs(row),
+            )
+            changes.append(_new(Change, of_row))
+    except Exception:  # as above
+        return None
+    return changes
+
+
+def is_decoded(received: Received) -> TypeGuard[Document]:
     """Not raw, nor a document that the codec gives as a value of its own."""
     return type(received) is dict
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from typing import Any, NamedTuple
 
+import bson
 import structlog
+from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
+from pymongo.errors import PyMongoError
 
 from connectors.dead_letters import Emitted
-from connectors.mongo_client import RAW, Client, decoded, translated
+from connectors.mongo_batches import Batch, Received, is_decoded, rows_of
+from connectors.mongo_client import CODEC, RAW, Client, decoded, translated
 from connectors.mongo_events import position_time, row_of, share
 from connectors.mongo_gone import read_gone
 from connectors.mongo_letters import document_letter
@@ -44,11 +49,11 @@ def _read_collection(client: Client, plan: Plan, state: SourceState, collection:
         state = state._replace(collection=collection, last_id=None, read=0)
     with translated(_doing(plan, collection), position=state.snapshot_position):
         expected = int(client[plan.database].command("count", collection)["n"]) // plan.partitions
-        cursor = client[plan.database].cursor_command(_find(plan, state), codec_options=RAW)
-        with cursor.batch_size(plan.max_batch):
-            for batch in _batches(cursor, plan.max_batch):
-                item = _item(batch, plan, state, expected)
-                state = item.state
+        emitted = state.last_id
+        with closing(_pieces(client, plan, state)) as pieces:
+            for piece in pieces:
+                item = _item(piece.after(emitted), plan, state, expected)
+                state, emitted = item.state, None
                 yield item
     log.info("snapshot.collection_read", partition=plan.name, collection=collection, rows=state.read)
     yield finished(plan, state, collection, expected=expected)
@@ -65,27 +70,71 @@ def _find(plan: Plan, state: SourceState) -> dict[str, Any]:
     return command | {"batchSize": plan.max_batch, "readConcern": {"level": "snapshot", "atClusterTime": time}}
 
 
-def _batches(documents: Iterable[RawBSONDocument], max_batch: int) -> Iterator[list[RawBSONDocument]]:
-    """Cut so that no batch of bulky documents takes much memory."""
-    batch: list[RawBSONDocument] = []
-    size = 0
-    for raw in documents:
-        batch.append(raw)
-        size += len(raw.raw)
-        if len(batch) == max_batch or size >= _MAX_BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+class _Piece(NamedTuple):
+    """Some documents of one of the server's answers."""
+
+    batch: Batch
+    start: int
+    stop: int
+
+    @property
+    def documents(self) -> Sequence[Received]:
+        return self.batch.events[self.start : self.stop]
+
+    @property
+    def raw(self) -> Sequence[RawBSONDocument]:
+        return self.batch.raw_events()[self.start : self.stop]
+
+    def after(self, last_id: bytes | None) -> _Piece:
+        """Without the document that `min` names: it was emitted."""
+        return self if last_id is None or self.id_at(self.start) != last_id else self._replace(start=self.start + 1)
+
+    def id_at(self, index: int) -> bytes:
+        """The BSON of the `_id`, byte by byte: it need not be one that can be decoded, and other types of a driver do
+        not always give the bytes that they were made of.
+        """
+        document = self.batch.events[index]
+        if is_decoded(document) and type(document["_id"]) is ObjectId:
+            return bson.encode({"_id": document["_id"]})
+        return only(bytes(self.batch.raw_events()[index].raw), "_id")
 
 
-def _item(batch: Sequence[RawBSONDocument], plan: Plan, state: SourceState, expected: int) -> Item:
-    """The batch as changes and dead letters, without the row that `min` names: it was emitted."""
-    if state.last_id is not None and _id_of(batch[0]) == state.last_id:
-        batch = batch[1:]
-    emitted = [_emitted(raw, plan, state) for raw in batch]
+def _pieces(client: Client, plan: Plan, state: SourceState) -> Generator[_Piece]:
+    """The server's answers, cut so that no piece takes much memory."""
+    db = client[plan.database]
+    with client.start_session(causal_consistency=False) as session:
+        cursor = db.command(_find(plan, state), session=session, codec_options=RAW)["cursor"]
+        batch = Batch.of(cursor, CODEC, name="firstBatch")
+        try:
+            yield from _cut(batch)
+            while batch.cursor_id:
+                more = {"getMore": batch.cursor_id, "collection": state.collection, "batchSize": plan.max_batch}
+                batch = Batch.of(db.command(more, session=session, codec_options=RAW)["cursor"], CODEC)
+                yield from _cut(batch)
+        except GeneratorExit:  # nobody reads on: the server would keep all that the cursor sees
+            with suppress(PyMongoError):
+                db.command({"killCursors": state.collection, "cursors": [batch.cursor_id]}, session=session)
+            raise
+
+
+def _cut(batch: Batch) -> Iterator[_Piece]:
+    """In pieces of documents that follow each other; none of an empty batch."""
+    count = len(batch.events)
+    step = -(-count // (len(batch.raw) // _MAX_BATCH_BYTES + 1))
+    for start in range(0, count, step or 1):
+        yield _Piece(batch, start, min(start + step, count))
+
+
+def _item(piece: _Piece, plan: Plan, state: SourceState, expected: int) -> Item:
+    """The documents as changes and dead letters."""
+    name, at = state.collection, state.snapshot_position
+    emitted: Sequence[Emitted] | None = rows_of(
+        piece.documents, collection=name, shaper=plan.shapers[name], position=at
+    )
+    if emitted is None:
+        emitted = [_emitted(raw, plan, state) for raw in piece.raw]
     if emitted:
-        state = state._replace(last_id=_id_of(batch[-1]), read=state.read + len(emitted))
+        state = state._replace(last_id=piece.id_at(piece.stop - 1), read=state.read + len(emitted))
     return Item(emitted, state, snapshot_progress(plan, state, expected))
 
 
@@ -95,11 +144,6 @@ def _emitted(raw: RawBSONDocument, plan: Plan, state: SourceState) -> Emitted:
         return row_of(decoded(raw), collection=collection, shape=plan.shapes[collection], position=position)
     except Exception as exc:  # whatever is wrong with one row, the others go on
         return document_letter(bytes(raw.raw), exc, database=plan.database, collection=collection, position=position)
-
-
-def _id_of(raw: RawBSONDocument) -> bytes:
-    """The BSON of the `_id`, byte by byte: it need not be one that can be decoded."""
-    return only(bytes(raw.raw), "_id")
 
 
 def _doing(plan: Plan, collection: str) -> str:

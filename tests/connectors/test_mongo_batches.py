@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.changes import Shape
-from connectors.mongo_batches import Batch, changes_of
+from connectors.mongo_batches import Batch, changes_of, is_decoded, rows_of
 from connectors.mongo_client import CODEC
-from connectors.mongo_events import change_of
+from connectors.mongo_events import change_of, row_of
 from connectors.shaping import shapers
-from tests.connectors.test_mongo_events import REST, VERSION_1, VERSION_2, key_string
+from tests.connectors.test_mongo_events import AT, REST, VERSION_1, VERSION_2, key_string
 from tests.connectors.test_rows import documents, values
 
 Document = dict[str, Any]
@@ -34,6 +34,10 @@ START = datetime(2026, 11, 21, 21, 10, 13)
 
 def _row(some: Document, more: Document) -> Document:
     return {"_id": 1, **some, **more}
+
+
+def _keyed(key: Any, row: Document) -> Document:
+    return {**row, "_id": key}
 
 
 def _description(updated: Document, removed: list[str]) -> Document:
@@ -92,6 +96,23 @@ def test_ordinary_events_are_the_changes_that_they_are_one_by_one(sent: list[Doc
     batch = Batch.of(reply(*sent), CODEC)
     assert [bson.encode(dict(e)) for e in batch.events] == [bson.encode(e) for e in sent]
     assert changes_of(batch.events, SHAPERS) == _one_by_one(batch)
+
+
+@given(st.lists(st.builds(_keyed, keys, rows), max_size=4), st.sampled_from(list(SHAPES)))
+def test_documents_of_a_snapshot_are_the_changes_that_they_are_one_by_one(sent: list[Document], name: str) -> None:
+    batch = Batch.of(reply(*sent, name="firstBatch"), CODEC, name="firstBatch")
+    try:
+        expected = [row_of(dict(d), collection=name, shape=SHAPES[name], position=AT) for d in batch.events]
+    except Exception:
+        expected = None
+    assert rows_of(batch.events, collection=name, shaper=SHAPERS[name], position=AT) == expected
+    assert [bytes(raw.raw) for raw in batch.raw_events()] == [bson.encode(d) for d in sent]
+
+
+def test_a_document_that_reads_like_a_reference_is_left_to_be_looked_at_by_itself() -> None:
+    batch = Batch.of(reply({"$ref": "films", "$id": 1, "_id": 2}), CODEC)
+    assert not is_decoded(batch.events[0])
+    assert rows_of(batch.events, collection="films", shaper=SHAPERS["films"], position=AT) is None
 
 
 @pytest.mark.parametrize(
