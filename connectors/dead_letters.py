@@ -6,7 +6,7 @@ tells which change it is. The fields are described in `docs/records.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 import orjson
@@ -65,7 +65,10 @@ Emitted = Change | DeadLetter
 """What a source emits."""
 
 Output = Record | DeadLetter
-"""What a sink is given."""
+"""What comes of a change."""
+
+Outputs = Sequence[Output]
+"""What a sink is given: some that follow each other."""
 
 
 def letter_of_change(change: Change, error: Exception) -> DeadLetter:

@@ -72,6 +72,11 @@ class Tail:
         return frozenset(self._unreached)
 
     @property
+    def passed(self) -> bool:
+        """Whether nothing is known that a record could be a duplicate of: all are to be written."""
+        return not self._standing
+
+    @property
     def settled(self) -> bool:
         """Whether every key of the tail has been reached or passed."""
         return not self._unreached

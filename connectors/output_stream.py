@@ -10,7 +10,7 @@ from redis import Redis
 from connectors.errors import StreamLost, TailLost, TransientError
 from connectors.lease import Fence
 from connectors.once import RowKey, Standing
-from connectors.records import Record, Versions
+from connectors.records import SCHEMA, Record, Versions, words_of
 from connectors.redis_client import translated
 from connectors.stream_ids import BEGINNING, parts
 from connectors.writer import FENCE, passed
@@ -31,7 +31,8 @@ _LOST_NOW = (
 
 # One call writes a batch whole or, refused, not at all. It writes nothing to a stream that does not end where we left
 # it: a server that restarted without its newest entries looks just like one that was always there. Trimming is
-# approximate: it drops whole nodes beyond the bound.
+# approximate: it drops whole nodes beyond the bound. Records come as `words_of` has them, so that the names of their
+# fields need not be sent with each.
 _APPEND = """
 local stream, last = KEYS[2], '0-0'
 if redis.call('EXISTS', stream) == 1 then
@@ -41,15 +42,32 @@ if redis.call('EXISTS', stream) == 1 then
   end
 end
 if last ~= ARGV[4] then return {1, false} end
-local i = 5
-while i <= #ARGV do
-  local stop = i + 2 * tonumber(ARGV[i])
-  last = redis.call('XADD', stream, '*', unpack(ARGV, i + 1, stop))
-  i = stop + 1
+local forms = {}
+local function form_of(names)
+  local form = {'XADD', stream, '*', 'schema', 'SCHEMA'}
+  for name in string.gmatch(names, '%S+') do
+    form[#form + 1] = name
+    form[#form + 1] = ''
+  end
+  forms[names] = form
+  return form
+end
+local i, count, words, size = 5, #ARGV, nil, 0
+while i <= count do
+  if ARGV[i] ~= '' then
+    words = forms[ARGV[i]] or form_of(ARGV[i])
+    size = #words
+  end
+  for j = 7, size, 2 do
+    i = i + 1
+    words[j] = ARGV[i]
+  end
+  last = redis.call(unpack(words, 1, size))
+  i = i + 1
 end
 redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
 return {1, last}
-"""
+""".replace("SCHEMA", SCHEMA)
 
 
 class OutputStream:
@@ -106,11 +124,7 @@ class OutputStream:
         """
         key, token, epoch = self._fence or ("", "", 0)
         args: list[str | int] = [token, epoch, keep, last_id]
-        for record in records:
-            fields = record.to_fields()
-            args.append(len(fields))
-            for name, value in fields.items():
-                args += (name, value)
+        args += words_of(records)
         with translated(f"writing to {self.name}"):
             reply = self._append(keys=[key or self.name, self.name], args=args)
         end = passed(self._fence, reply) if self._fence else reply[1]
@@ -131,13 +145,26 @@ class OutputStream:
 
 def calls_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Cut a batch so that no call is so large that Redis serves nobody else for long."""
+    for start in range(0, len(records), _MAX_CALL_RECORDS):
+        call = records[start : start + _MAX_CALL_RECORDS]
+        if sum([_chars(record) for record in call]) <= _MAX_CALL_CHARS:
+            yield call
+        else:
+            yield from _bulky_calls_of(call)
+
+
+def _bulky_calls_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     call: list[Record] = []
     chars = 0
     for record in records:
         call.append(record)
-        chars += len(record.after or "") + len(record.before or "")
-        if len(call) == _MAX_CALL_RECORDS or chars > _MAX_CALL_CHARS:
+        chars += _chars(record)
+        if chars > _MAX_CALL_CHARS:
             yield call
             call, chars = [], 0
     if call:
         yield call
+
+
+def _chars(record: Record) -> int:
+    return len(record.after or "") + len(record.before or "")

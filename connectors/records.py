@@ -6,7 +6,7 @@ The format is a contract: `docs/records.md` describes every field.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -59,7 +59,12 @@ class Versions(NamedTuple):
         return next((name for name, v in self.lookups.items() if v.n > other._n(name)), None)
 
     def to_json(self) -> str:
-        return orjson.dumps({"row": self.row, **self.lookups}, default=tuple).decode()
+        if not self.lookups and self.row.isalnum():
+            return f'{{"row":"{self.row}"}}'
+        found: dict[str, Any] = {"row": self.row}
+        for name, version in self.lookups.items():
+            found[name] = tuple(version)  # which orjson knows; for a NamedTuple it would call back
+        return orjson.dumps(found).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Versions:
@@ -92,19 +97,8 @@ class Record(NamedTuple):
 
     def to_fields(self) -> dict[str, str]:
         """The flat map of strings that is written; what is None is absent."""
-        fields = {"schema": SCHEMA, "view": self.view, "op": self.op, "key": self.key}
-        if self.before is not None:
-            fields["before"] = self.before
-        if self.after is not None:
-            fields["after"] = self.after
-        if self.changed is not None:
-            fields["changed"] = orjson.dumps(self.changed).decode()
-        fields["ts_ms"] = str(self.ts_ms)
-        fields["position"] = self.position
-        fields["versions"] = self.versions.to_json()
-        if self.cause is not None:
-            fields["cause"] = self.cause
-        return fields
+        names, *values = words_of([self])
+        return {"schema": SCHEMA, **dict(zip(str(names).split(), map(str, values), strict=True))}
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> Record:
@@ -127,6 +121,37 @@ class Record(NamedTuple):
             )
         except (KeyError, TypeError, ValueError) as exc:
             raise BadRecord(f"an entry of the stream lacks or garbles a field: {exc}") from exc
+
+
+_USUAL = "view op key after ts_ms position versions"
+
+
+def words_of(records: Iterable[Record]) -> list[str | int]:
+    """The records as words for one call: for each the names of its fields but `schema`, in one word, and their values.
+
+    The word for the names is empty when they are those of the record before. What is None is absent.
+    """
+    words: list[str | int] = []
+    last = ""
+    for view, op, key, ts_ms, position, versions, before, after, changed, cause in records:
+        if before is None and changed is None and cause is None and after is not None:  # a new row: nearly all
+            words += ("" if last == _USUAL else _USUAL, view, op, key, after, ts_ms, position, versions.to_json())
+            last = _USUAL
+            continue
+        optional = {
+            "before": before,
+            "after": after,
+            "changed": None if changed is None else orjson.dumps(changed).decode(),
+        }
+        fields: dict[str, str | int] = {"view": view, "op": op, "key": key}
+        fields.update((name, value) for name, value in optional.items() if value is not None)
+        fields |= {"ts_ms": ts_ms, "position": position, "versions": versions.to_json()}
+        if cause is not None:
+            fields["cause"] = cause
+        names = " ".join(fields)
+        words += ("" if last == names else names, *fields.values())
+        last = names
+    return words
 
 
 def shard_of(view: str, key: str, shards: int) -> int:

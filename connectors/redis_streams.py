@@ -6,13 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from redis import Redis
 
-from connectors.dead_letters import DeadLetter, Output
+from connectors.dead_letters import DeadLetter, Outputs
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, TransientError
 from connectors.hold import Hold
@@ -26,7 +27,7 @@ from connectors.records import Record
 from connectors.redis_client import connect
 from connectors.refusals import Refusals, Refused, letter_of_record
 from connectors.rereading import FeedBefore, as_differing
-from connectors.retried import after_last, is_retried
+from connectors.retried import after_last, places_of_retried
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
 from connectors.stream_rows import entries_said
@@ -76,10 +77,11 @@ class Guard(NamedTuple):
     before_snapshot: Callable[[], None] = lambda: None
 
 
-class RedisStreamSink(FixedPartitionedSink[Output, Mark]):
+class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
     """Appends records to the `changes` streams, and dead letters to theirs.
 
-    Unit of parallelism: one partition, and one writer, for each stream; items are keyed by the number of their shard.
+    Unit of parallelism: one partition, and one writer, for each stream; an item is some outputs in a row, keyed by the
+    number of their shard.
     Delivery: each record once. The partition's snapshot is a *mark* in the stream: a resumed job reads what the stream
     holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip; when its fate
     is unknown, the end of the stream is read first. While Redis is away or refuses writes the batch is held, in order,
@@ -154,7 +156,7 @@ class Letters(NamedTuple):
     limit: LetterLimit
 
 
-class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
+class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
     """The one writer of one stream."""
 
     def __init__(
@@ -191,14 +193,18 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
         self._failed: DBWatchError | None = None
         self._resume()
 
-    def write_batch(self, values: Sequence[Output]) -> None:
+    def write_batch(self, values: Sequence[Outputs]) -> None:
+        self.write(values[0] if len(values) == 1 else list(chain.from_iterable(values)))
+
+    def write(self, values: Outputs) -> None:
+        """Returns when they are there."""
         if self._failed is not None:
             self._ending.abandon(self._failed)
-        records = [value for value in values if isinstance(value, Record)]
+        records = [value for value in values if type(value) is Record]
         if len(records) < len(values):  # first, so that whoever sees a record finds the letters before it
             self._set_aside([value for value in values if isinstance(value, DeadLetter)])
         start = 0
-        for i in [i for i, record in enumerate(records) if is_retried(record)]:
+        for i in places_of_retried(records):
             self._write_all(records[start:i])
             self._write_retried(records[i])
             start = i + 1
@@ -346,6 +352,8 @@ class RedisStreamPartition(StatefulSinkPartition[Output, Mark]):
 
     def _follow(self, tail: Tail, records: Sequence[Record], *, before: FeedBefore | None = None) -> list[Record]:
         """The records that go in after `tail` or, where that says nothing of them, after what the feed said before."""
+        if tail.passed and before is None:
+            return list(records)
         out: list[Record] = []
         for record in records:
             wanted, standing = tail.admit(record)

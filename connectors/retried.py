@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connectors.changes import RETRIED
 from connectors.records import Record
 from connectors.rows import canonical_dumps, loads
 
 
-def is_retried(record: Record) -> bool:
-    """Whether the record is a row that was read again (and not one that is told of a looked-up row)."""
-    return record.position.endswith(RETRIED) and record.cause is None
+def places_of_retried(records: Sequence[Record]) -> list[int]:
+    """Where among the records rows stand that were read again (and are not told of a looked-up row)."""
+    return [i for i, record in enumerate(records) if record.position.endswith(RETRIED) and record.cause is None]
 
 
 def after_last(record: Record, last: Record | None) -> Record | None:

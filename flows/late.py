@@ -13,7 +13,7 @@ from typing import Any
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from connectors.dead_letters import Emitted, Output
+from connectors.dead_letters import Emitted, Outputs
 
 
 class LateSource(FixedPartitionedSource[Emitted, Any]):
@@ -38,15 +38,15 @@ class LateSource(FixedPartitionedSource[Emitted, Any]):
         return self._source.build_part(step_id, for_part, resume_state)
 
 
-class LateSink(FixedPartitionedSink[Output, Any]):
+class LateSink(FixedPartitionedSink[Outputs, Any]):
     """Partitions and guarantees are those of the sink that `make` gives."""
 
-    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSink[Output, Any]]) -> None:
+    def __init__(self, parts: list[str], make: Callable[[], FixedPartitionedSink[Outputs, Any]]) -> None:
         self._parts = parts
         self._make = make
 
     @cached_property
-    def _sink(self) -> FixedPartitionedSink[Output, Any]:
+    def _sink(self) -> FixedPartitionedSink[Outputs, Any]:
         return self._make()
 
     def list_parts(self) -> list[str]:
@@ -55,5 +55,5 @@ class LateSink(FixedPartitionedSink[Output, Any]):
     def part_fn(self, item_key: str) -> int:
         return self._sink.part_fn(item_key)
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSinkPartition[Output, Any]:
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> StatefulSinkPartition[Outputs, Any]:
         return self._sink.build_part(step_id, for_part, resume_state)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import orjson
@@ -27,6 +28,15 @@ class Interval(NamedTuple):
     skipped: int
 
 
+_KIND = attrgetter("view", "op", "cause")
+
+
+def _is_late(kind: tuple[str, str, str | None]) -> bool:
+    """Whether records of this view, operation and cause say nothing of how quick the job is."""
+    _, op, cause = kind
+    return cause is not None or op == "r"
+
+
 class Meter:
     """Counts records as they are written, from any thread."""
 
@@ -36,10 +46,14 @@ class Meter:
 
     def add(self, records: Sequence[Record], at_ms: int, skipped: int) -> None:
         """Records that stand in Redis since `at_ms`, by its clock, and how many duplicates were left out."""
-        counts = Counter((r.view, "caused" if r.cause else r.op) for r in records)
-        latencies = [max(0, at_ms - r.ts_ms) for r in records if r.cause is None and r.op != "r"]
+        kinds = Counter(map(_KIND, records))
+        own = [r for r in records if r.cause is None and r.op != "r"] if any(map(_is_late, kinds)) else records
+        latencies = [at_ms - r.ts_ms for r in own]
+        if latencies and min(latencies) < 0:
+            latencies = [max(0, ms) for ms in latencies]
         with self._lock:
-            self._counts += counts
+            for (view, op, cause), count in kinds.items():
+                self._counts[view, "caused" if cause else op] += count
             self._latencies_ms += latencies
             self._skipped += skipped
 

@@ -15,7 +15,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors import logs
-from connectors.dead_letters import DeadLetter, Emitted, Output
+from connectors.dead_letters import DeadLetter, Emitted, Output, Outputs
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, Stopped
 from connectors.mongo_checks import check as check_mongo
@@ -53,7 +53,7 @@ def build(
     gauges: JoinGauges | None = None,
     recovers: bool = True,
 ) -> Dataflow:
-    """The dataflow from a source of changes to a sink of `(shard, record or dead letter)`, joined as the views say.
+    """The dataflow from a source of changes to a sink of `(shard, records and dead letters)`, joined as the views say.
 
     What is needed for a restart is only made when it `recovers`.
 
@@ -62,13 +62,19 @@ def build(
     flow = Dataflow(FLOW_ID)
     changes = op.input("changes", flow, source)
     records = denormalize("join", changes, Plan(views), gauges, recovers=recovers)
-    op.output("feed", op.map("shard", records, lambda record: _sharded(record, shards)), sink)
+    op.output("feed", op.flat_map_batch("shard", records, lambda outputs: sharded(outputs, shards)), sink)
     return flow
 
 
-def _sharded(output: Output, shards: int) -> tuple[str, Output]:
-    view = output.collection if isinstance(output, DeadLetter) else output.view
-    return str(shard_of(view, output.key, shards)), output
+def sharded(outputs: list[Output], shards: int) -> list[tuple[str, Outputs]]:
+    """A batch as one item for each shard, in order: every item costs the engine, and a cluster's network, the same."""
+    if shards == 1:
+        return [("0", outputs)]
+    parts: dict[int, list[Output]] = {}
+    for output in outputs:
+        view = output.collection if isinstance(output, DeadLetter) else output.view
+        parts.setdefault(shard_of(view, output.key, shards), []).append(output)
+    return [(str(shard), part) for shard, part in parts.items()]
 
 
 def flow() -> Dataflow:

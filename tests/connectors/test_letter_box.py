@@ -88,10 +88,10 @@ def test_the_sink_writes_records_and_letters_and_asks_for_the_end_when_there_are
     ending = Ending()
     letters = Letters(LetterBox(client, f"{prefix}:deadletter"), LetterLimit(2))
     part = RedisStreamPartition(client, f"{prefix}:changes", AT_START, maxlen=100, ending=ending, letters=letters)
-    part.write_batch([record("a", 1), letter("x"), record("b", 1), letter("y")])
-    part.write_batch([letter("x")])
+    part.write([record("a", 1), letter("x"), record("b", 1), letter("y")])
+    part.write([letter("x")])
     assert not ending.requested
-    part.write_batch([letter("z"), record("c", 1)])
+    part.write([letter("z"), record("c", 1)])
     assert isinstance(ending.error, TooManyLetters)
     assert keys_of(client, f"{prefix}:deadletter") == ["x", "y", "z"]
     assert client.xlen(f"{prefix}:changes") == 3

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import BadRecord
-from connectors.records import LookupVersion, Record, Versions, shard_of
+from connectors.records import LookupVersion, Record, Versions, shard_of, words_of
 
 NAMES = ("movie", "user")
 
@@ -119,6 +119,20 @@ def test_what_is_none_is_absent_and_all_else_is_text() -> None:
         "position": "01",
         "versions": '{"row":"01"}',
     }
+
+
+@given(st.lists(records, max_size=5))
+def test_the_words_of_a_call_are_the_fields_of_its_records_with_their_names_told_once(some: list[Record]) -> None:
+    words = iter(words_of(some))
+    names: list[str] = []
+    for record in some:
+        told = str(next(words))
+        assert told.split() != names, "the same names are not told again"
+        names = told.split() or names
+        fields = {"schema": "1"} | {name: str(next(words)) for name in names}
+        assert list(fields.items()) == list(record.to_fields().items())
+        assert Record.from_fields(fields) == record
+    assert list(words) == []
 
 
 GOOD = Record("movies", "u", "k", 7, "01", Versions("01", {}), changed=("a",)).to_fields()

@@ -41,8 +41,8 @@ def keys_of(client: Redis) -> list[str]:
 
 def test_a_record_that_is_refused_becomes_a_letter_and_the_others_are_written(client: Redis) -> None:
     part = alone(url_of(client), ending=Ending())
-    part.write_batch([record("a", 1), LARGE, record("b", 3)])
-    part.write_batch([record("c", 4)])
+    part.write([record("a", 1), LARGE, record("b", 3)])
+    part.write([record("c", 4)])
     assert keys_of(client) == ["a", "b", "c"]
     (found,) = read_letters(client, "s:deadletter")
     assert (found.letter.stage, found.letter.collection, found.letter.key) == ("write", "comments", "large")
@@ -56,7 +56,7 @@ def test_an_outage_that_begins_with_a_large_record_is_waited_for(client: Redis) 
     part = alone(f"redis://127.0.0.1:{port}/0", ending=ending)
     client.config_set("maxclients", "1")  # who comes next is turned away, PING too
     client.client_kill_filter(_type="normal", skipme=True)
-    writer = threading.Thread(target=part.write_batch, args=([LARGE],))
+    writer = threading.Thread(target=part.write, args=([LARGE],))
     writer.start()
     writer.join(timeout=2)
     assert writer.is_alive()

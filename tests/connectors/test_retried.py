@@ -11,7 +11,7 @@ from connectors.changes import RETRIED, Op
 from connectors.last_record import last_record
 from connectors.records import LookupVersion, Record, Versions
 from connectors.redis_client import connect
-from connectors.retried import after_last, is_retried
+from connectors.retried import after_last, places_of_retried
 from connectors.retries import Retry
 from connectors.retry_desk import RetryDesk
 from connectors.settings import Keys
@@ -78,9 +78,8 @@ def test_a_row_that_is_gone_is_deleted_once(op: Op, *, written: bool) -> None:
 
 
 def test_a_record_that_a_lookup_caused_is_none_of_this() -> None:
-    assert is_retried(record(AGAIN, "{}"))
-    assert not is_retried(record(AGAIN, "{}", cause="movie"))
-    assert not is_retried(record("05.00000001", "{}"))
+    records = [record("05.00000001", "{}"), record(AGAIN, "{}"), record(AGAIN, "{}", cause="movie")]
+    assert places_of_retried(records) == [1]
 
 
 @pytest.fixture
