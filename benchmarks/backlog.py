@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.backlog_page import compared, figures, plots, section
 from benchmarks.bench import Bench, Result
-from benchmarks.debezium import MISSING, is_built, peers
+from benchmarks.debezium import MISSING, NOTE, is_built, peers
 from benchmarks.job import DATABASE, WITHOUT_LOOKUPS
 from benchmarks.limit_subjects import limits
 from benchmarks.names import FULL
@@ -25,7 +25,7 @@ def run(bench: Bench) -> Result:
         bench.progress.say(MISSING)
     chosen = [subject for subject in subjects() if bench.subjects.lower() in subject.name.lower()]
     found = measure(bench, chosen, QUICK if bench.quick else Sizes())
-    return found if is_built() else {**found, "notes": [MISSING]}
+    return {**found, "notes": [NOTE if is_built() else MISSING]}
 
 
 def subjects() -> Sequence[Subject]:

@@ -72,7 +72,7 @@ JARS = (
 )
 """Those of the package's 390 jars that the engine, its MongoDB connector, Jedis and the logging load."""
 
-JVM = ("-Xmx2g",)
+JVM = ("-Xmx2g", "-XX:+UseParallelGC")
 
 ENGINE: Mapping[str, str] = {
     # The rows of updates from the collections' post-images, as our own job has them: no look-up for each.
@@ -88,6 +88,17 @@ ENGINE: Mapping[str, str] = {
     "poll.interval.ms": "10",
 }
 """What is set; anything else is Debezium's default, among it the offset, which is flushed once a minute at most."""
+
+
+_VERSION = WHEEL.version.rpartition(".")[0]
+_SET = ", ".join(f"`{name}={value}`" for name, value in ENGINE.items())
+
+NOTE = f"""\
+{NAME}: version {_VERSION}, JSON without schemas, each batch of events as one pipeline of XADD and marked as processed
+when Redis has taken it. One Java process (`{" ".join(JVM)}`) makes all runs, and before them one over the whole backlog
+that does not count, so that its code is compiled. Set, for throughput ([why so](decisions/0023-a-tuned-peer.md)):
+{_SET}. The rest is default."""
+"""For the page."""
 
 
 def settings(mongo_uri: str, database: str) -> dict[str, str]:
