@@ -12,6 +12,7 @@ MODULES: Mapping[str, str] = {
     "backlog": "benchmarks.backlog",
     "latency": "benchmarks.latency",
     "growth": "benchmarks.growth",
+    "scale": "benchmarks.scale",
 }
 
 
