@@ -95,7 +95,7 @@ def _one_by_one(batch: Batch) -> list[Any] | None:
 def test_ordinary_events_are_the_changes_that_they_are_one_by_one(sent: list[Document]) -> None:
     batch = Batch.of(reply(*sent), CODEC)
     assert [bson.encode(dict(e)) for e in batch.events] == [bson.encode(e) for e in sent]
-    assert changes_of(batch.events, SHAPERS) == _one_by_one(batch)
+    assert changes_of(batch.events, SHAPERS) == (None if batch.is_raw else _one_by_one(batch))
 
 
 @given(st.lists(st.builds(_keyed, keys, rows), max_size=4), st.sampled_from(list(SHAPES)))
@@ -105,6 +105,7 @@ def test_documents_of_a_snapshot_are_the_changes_that_they_are_one_by_one(sent: 
         expected = [row_of(dict(d), collection=name, shape=SHAPES[name], position=AT) for d in batch.events]
     except Exception:
         expected = None
+    expected = None if batch.is_raw else expected  # a value may look like the name of a fragment's field
     assert rows_of(batch.events, collection=name, shaper=SHAPERS[name], position=AT) == expected
     assert [bytes(raw.raw) for raw in batch.raw_events()] == [bson.encode(d) for d in sent]
 
