@@ -61,6 +61,12 @@ deleted, and their place is used again; the files never shrink. A day at the rat
 """
 
 
+def plots(result: Mapping[str, Any]) -> dict[str, Any]:
+    from benchmarks.growth_plots import plots as drawn
+
+    return dict(drawn(result))
+
+
 def section(result: Mapping[str, Any]) -> str:
     plan = result["plan"]
     return "\n".join(

@@ -11,7 +11,7 @@ from benchmarks import page
 from benchmarks.bench import Bench, Result
 from benchmarks.job import DATABASE, Job
 from benchmarks.latency_figures import TARGET_RATE
-from benchmarks.latency_page import section
+from benchmarks.latency_page import plots, section
 from benchmarks.meter import Meter
 from benchmarks.percentiles import Percentiles
 from benchmarks.servers import Servers
@@ -22,7 +22,7 @@ from connectors.settings import DEFAULTS
 from dbwatch.films import films
 from dbwatch.people import authors, users
 
-__all__ = ["run", "section"]
+__all__ = ["plots", "run", "section"]
 
 _EPOCH_S = 5.0
 

@@ -48,6 +48,12 @@ median took {median:,.1f} s and the longest {longest:,.1f} s, the time without a
 _NO_PAGE = "Not measured: no browser was found; `.venv/bin/python -m tests.browser` installs one."
 
 
+def plots(result: Mapping[str, Any]) -> dict[str, Any]:
+    from benchmarks.latency_plots import plots as drawn
+
+    return dict(drawn(result))
+
+
 def section(result: Mapping[str, Any]) -> str:
     rates = {int(rate): found for rate, found in result["rates"].items()}
     parts = [
