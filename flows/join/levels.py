@@ -21,10 +21,10 @@ FEW = 64
 """So many changed entities of a shard are no reason to write the level below."""
 
 FRESH_SHARE = 16
-"""The fresh ones are added to `recent` when there is one of them for so many that are kept."""
+"""The fresh ones are added to `recent` when there is one of them for so many that are kept, or twice that: `stagger`."""
 
 RECENT_SHARE = 2
-"""The recent ones are added to `base` when there is one of them for so many that are kept."""
+"""The recent ones are added to `base` when there is one of them for so many that are kept, or twice that: `stagger`."""
 
 
 class Part(Protocol):
@@ -155,6 +155,8 @@ class Levels:
     """
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
+        self.stagger = 0.0
+        """From 0 to 1, another for each shard: they fill alike, and must not all write their lower levels at once."""
         self._parts = parts
         self._all = tuple(parts.values())
         self._is_written = False
@@ -180,7 +182,7 @@ class Levels:
         self._is_written = True
         fresh = sum(len(part.fresh) for part in self._all)
         if fresh > FEW:
-            kept = sum(map(len, self._all))
+            kept = sum(map(len, self._all)) * (1 + self.stagger)
             if fresh * FRESH_SHARE > kept:
                 due.add(RECENT)
                 for part in self._all:

@@ -11,6 +11,7 @@ from flows.join.levels import Levels
 from flows.join.messages import Message, Routed
 from flows.join.plan import FIRST_VALUES, KEYS, Plan
 from flows.join.rows import RowShard
+from flows.join.shards import SHARDS
 from flows.join.values import ValueShard
 
 Shard = RowShard | ValueShard
@@ -65,6 +66,7 @@ class ShardsOfKind:
         shard = self._shards.get(name)
         if shard is None:
             shard = self._shards[name] = self._make()
+            shard.levels.stagger = int(name) / SHARDS
         return shard
 
     def levels(self, name: str) -> Levels:

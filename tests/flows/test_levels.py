@@ -192,3 +192,20 @@ def test_what_was_announced_in_an_epoch_that_changed_more_is_written_with_that()
     assert kept.levels.to_write() == ()
     durable.update({level: kept.levels.written(level) for level in due})
     assert read_back(durable, (FRESH, RECENT, BASE)).state == kept.state
+
+
+def test_shards_that_fill_alike_write_their_lower_levels_in_different_epochs() -> None:
+    """Or else all of them would pause the job together."""
+    written: dict[int, list[float]] = {}
+    for stagger in (0.0, 0.25, 0.5, 0.75):
+        kept, _ = filled(1_000)
+        kept.levels.stagger = stagger
+        for epoch in range(60):
+            for i in range(20):
+                kept.table.put(f"new {epoch} {i}", (i,))
+            for level in kept.levels.to_write():
+                if level == BASE:
+                    written.setdefault(epoch, []).append(stagger)
+                kept.levels.written(level)
+    assert len(written) >= 4
+    assert max(map(len, written.values())) < 4
