@@ -21,10 +21,10 @@ FEW = 64
 """So many changed entities of a shard are no reason to write the level below."""
 
 FRESH_SHARE = 16
-"""The fresh ones are added to `recent` when there is one of them for so many that are kept, or twice that: `stagger`."""
+"""The fresh ones are added to `recent` when there is one of them for so many that are kept; see `stagger`."""
 
 RECENT_SHARE = 2
-"""The recent ones are added to `base` when there is one of them for so many that are kept, or twice that: `stagger`."""
+"""The recent ones are added to `base` when there is one of them for so many that are kept; see `stagger`."""
 
 
 class Part(Protocol):
