@@ -5,7 +5,8 @@ The assumptions, which the page repeats:
 
 - A process of the job is one busy thread (Python's lock), so it has one core at most. With `n` processes a share of
   `(n - 1) / n` of what goes from row to lookup and back crosses to another process, which costs both of them:
-  `job(n) = alone + crossing * (n - 1) / n`.
+  `job(n) = alone + crossing * (n - 1) / n`. `alone` is what one process takes; the rest is fitted to no more processes
+  than there are cores, as others wait for each other and work in smaller batches than they would on cores of their own.
 - A change stream is one thread of MongoDB. Each reads the whole oplog and passes on its own share of it:
   `streams(n) = once + each * n`; so none can be faster than one thread reads the oplog. MongoDB does nothing else for
   the job, as the rows come with the events.
@@ -73,12 +74,23 @@ def line(points: Sequence[tuple[float, float]]) -> Line:
     return Line(middle_y - slope * middle_x, slope)
 
 
-def costs(*, job: Mapping[int, float], streams: Mapping[int, float], valkey: Mapping[int, float]) -> Costs:
-    """From CPU seconds for a million changes that were measured with some numbers of processes."""
+def through(first: float, points: Sequence[tuple[float, float]]) -> Line:
+    """The least squares through the points among lines that have `first` at 0; its slope is not below 0.
+
+    >>> through(3, [(0.5, 4), (0.75, 4.5)])
+    Line(base=3, slope=2.0)
+    """
+    squares = sum(x * x for x, _ in points)
+    slope = sum(x * (y - first) for x, y in points) / squares if squares else 0.0
+    return Line(first, max(slope, 0.0))
+
+
+def costs(*, job: Mapping[int, float], streams: Mapping[int, float], valkey: Mapping[int, float], cores: int) -> Costs:
+    """From CPU seconds for a million changes that were measured with some numbers of processes, 1 among them."""
     return Costs(
-        line([(crossing(n), cost) for n, cost in job.items()]),
+        through(job[1], [(crossing(n), cost) for n, cost in job.items() if n <= max(cores, 2)]),
         line(list(streams.items())),
-        sum(valkey.values()) / len(valkey),
+        valkey[1],
     )
 
 

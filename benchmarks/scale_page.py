@@ -42,6 +42,7 @@ def costs_of(result: Mapping[str, Any]) -> Costs:
         job={n: _cpu(runs[job_name(n)], "job") for n in PROCESSES},
         streams={n: _cpu(runs[streams_name(n)], "mongod") for n in PROCESSES},
         valkey={n: _cpu(runs[job_name(n)], "valkey") for n in PROCESSES},
+        cores=result["cores"],
     )
 
 
@@ -66,12 +67,14 @@ came. (While the job works, some of that is done before its measured part begins
 {_streams(result)}
 ### More cores, modelled
 
-From the CPU seconds that each kind of process takes for a million changes, lines that fit 1, 2 and 4 processes:
+From the CPU seconds that each kind of process takes for a million changes:
 
 {_formulas(model)}
 A process of the job has one busy thread, so it gets one core at most; `(n - 1) / n` is the share of a row's visits to
-its lookups that another process has to make. A change stream is one thread of MongoDB and reads everything; Valkey
-executes in one thread. So with `n` processes on `c` cores, in changes per second, the smallest of
+its lookups that another process has to make. What that costs is taken from as many processes as there are cores:
+more of them wait for each other here, and work in smaller batches than on cores of their own. A change stream is one
+thread of MongoDB and reads everything; Valkey executes in one thread. So with `n` processes on `c` cores, in changes
+per second, the smallest of
 
 - `n * 1e6 / job(n)`: the job's processes,
 - `n * 1e6 / streams(n)`: one change stream, which must keep up with the whole oplog,

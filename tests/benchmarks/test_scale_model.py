@@ -15,11 +15,17 @@ def test_what_was_measured_without_noise_is_found_again() -> None:
     found = costs(
         job={n: 100 + 40 * crossing(n) for n in (1, 2, 4)},
         streams={n: 20 + 10 * n for n in (1, 2, 4)},
-        valkey={1: 9, 2: 10, 4: 11},
+        valkey={1: 10, 2: 11, 4: 12},
+        cores=4,
     )
     assert found.valkey == 10
     for each, wanted in zip(found[:2], COSTS[:2], strict=True):
         assert each == pytest.approx(wanted)
+
+
+def test_more_processes_than_cores_tell_nothing_of_what_crossing_costs() -> None:
+    measured = {1: 100.0, 2: 120.0, 4: 900.0}
+    assert costs(job=measured, streams={1: 9}, valkey={1: 9}, cores=2).job == Line(100, 40)
 
 
 @given(st.lists(st.tuples(st.floats(0, 8), st.floats(0.1, 1000)), min_size=1, max_size=6))
