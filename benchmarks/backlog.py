@@ -65,6 +65,7 @@ def measure(bench: Bench, subjects: Sequence[Subject], sizes: Sizes) -> dict[str
 def _prepared(bench: Bench, world: World, subjects: Sequence[Subject], profiled: Subject | None) -> Loaded:
     db = world.servers.mongo[DATABASE]
     make_collections(db)
+    since = world.servers.mongo.admin.command("ping")["operationTime"]
     bench.progress.say(f"{len(subjects)} subjects take their positions for {bench.rounds} rounds")
     for round_no in range(bench.rounds):
         for subject in subjects:
@@ -72,7 +73,9 @@ def _prepared(bench: Bench, world: World, subjects: Sequence[Subject], profiled:
     if profiled:
         profiled.prepare(world, 0)
     bench.progress.say(f"writing a backlog of {world.sizes.changes:,} changes")
-    return load(db, world.sizes)
+    loaded = load(db, world.sizes)
+    world.servers.expect_in_oplog(since)
+    return loaded
 
 
 def _in_turns(bench: Bench, world: World, subjects: Sequence[Subject], loaded: Loaded) -> dict[str, list[Run]]:

@@ -62,8 +62,7 @@ def section(result: Mapping[str, Any]) -> str:
         _what(result),
         "![Changes per second of each subject](img/backlog.svg)\n",
         _rates(runs),
-        "Ratios are made within each round, of the two runs that belong together:\n",
-        _ratios(runs),
+        *_ratios(runs),
         "### What it costs\n",
         _COST,
         _costs(runs),
@@ -116,12 +115,15 @@ def _rates(runs: Runs) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ratios(runs: Runs) -> str:
+def _ratios(runs: Runs) -> list[str]:
+    """Nothing when no two subjects ran that belong together."""
+    found = compared(runs)
     lines = ["| subject | against | ratio, median (least to most) |", "|---|---|---|"]
-    for name, ratio in compared(runs).items():
+    for name, ratio in found.items():
         of, to = RATIOS[name]
         lines.append(f"| {of} | {to} | {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) |")
-    return "\n".join(lines) + "\n"
+    text = "Ratios are made within each round, of the two runs that belong together:\n"
+    return [text, "\n".join(lines) + "\n"] if found else []
 
 
 def _costs(runs: Runs) -> str:

@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from redis import Redis
 
+from benchmarks.processes import BenchmarkError
 from dbwatch.mongod import Mongod
 from dbwatch.valkey import Valkey
 
@@ -54,6 +56,15 @@ class Servers:
         assert self.mongod.pid is not None
         assert self.valkey.pid is not None
         return {"mongod": [self.mongod.pid], "valkey": [self.valkey.pid]}
+
+    def expect_in_oplog(self, since: Timestamp) -> None:
+        """Raises `BenchmarkError` when the oplog no longer reaches back to a time: then nobody can catch up from it."""
+        oldest = self.mongo.local["oplog.rs"].find_one(sort=[("$natural", 1)])
+        assert oldest is not None
+        if oldest["ts"] > since:
+            raise BenchmarkError(
+                f"the oplog begins at {oldest['ts']}, expected it to reach back to {since}; write less"
+            )
 
     def forget(self, prefix: str) -> None:
         """Delete what stands below a prefix in Redis, and have its memory back before anything else is measured."""

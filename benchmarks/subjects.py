@@ -136,13 +136,19 @@ def measured(world: World, job: Job, *, expected: Mapping[str, int], reached: in
     job.stop()
     feed = read_feed(servers.redis, job.keys.changes)
     servers.forget(job.prefix)
+    expect(feed, expected, reached, who=job.prefix)
+    return run_of(feed, meter)
+
+
+def expect(feed: Feed, expected: Mapping[str, int], reached: int | None, *, who: str) -> None:
+    """Raises `BenchmarkError` unless these entries are there, each once, and of those that were caused enough. Pure."""
+    changes = sum(expected.values())
     caused_is_right = not feed.caused if reached == 0 else _is_complete(feed, changes, reached)
     if dict(feed.own) != dict(expected) or feed.distinct != changes or not caused_is_right:
         raise BenchmarkError(
-            f"{job.prefix}: expected the entries {dict(expected)}, each once, and about {reached or 0} that lookups "
-            f"caused; found {dict(feed.own)}, {feed.distinct} distinct, and {feed.caused} that were caused"
+            f"{who}: expected the entries {dict(expected)}, each once, and about {reached or 0} that lookups caused; "
+            f"found {dict(feed.own)}, {feed.distinct} distinct, and {feed.caused} that were caused"
         )
-    return run_of(feed, meter)
 
 
 def _wait_written(redis: Redis, job: Job, changes: int, reached: int | None) -> None:
