@@ -88,6 +88,7 @@ def written(settings: Settings) -> int:
         return sum(client.xlen(stream) for stream in streams(settings))
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("options", "first"),
     [
@@ -104,7 +105,7 @@ def test_a_process_that_is_killed_in_a_backlog_leaves_every_change_exactly_once(
     workload = Workload(mongo, database, 31)
     snapshot = workload.fill(100)
     cluster.start()
-    wait_until(lambda: written(settings) >= len(snapshot), 30, what="the snapshot")
+    wait_until(lambda: written(settings) >= len(snapshot), 60, what="the snapshot")
     assert cluster.stop() == [0, 0], cluster.output()
     before = written(settings)
     make_backlog(mongo[database], workload.changes)
@@ -116,7 +117,7 @@ def test_a_process_that_is_killed_in_a_backlog_leaves_every_change_exactly_once(
         wait_until(lambda enough=enough: written(settings) > enough or not cluster.running, 60, what="a part of it")
         assert cluster.running, cluster.output()
         jobs[dies].kill()
-        assert jobs[1 - dies].wait() == 1, cluster.output()
+        assert jobs[1 - dies].wait(60) == 1, cluster.output()
         assert written(settings) < before + changes, "it was to die in the middle"
 
     cluster.start()
