@@ -45,9 +45,9 @@ class Plan(NamedTuple):
     films: int = 2_000
     users: int = 1_000
     rate: int = 1_000
-    steady_s: float = 20.0
+    steady_s: float = 16.0
     store_rows: int = 100_000
-    store_s: float = 100.0
+    store_s: float = 80.0
     backlog: int = 40_000
     around_s: float = 5.0
     drain_s: float = 60.0
@@ -204,7 +204,10 @@ class _Growing:
         job.suspend()
         try:
             for first in range(0, plan.backlog, _BATCH):
-                edits = [self._edit(i * step % rows, i) for i in range(first, min(first + _BATCH, plan.backlog))]
+                edits = [
+                    self._edit(i * step % rows, f"{i} of {rows}")
+                    for i in range(first, min(first + _BATCH, plan.backlog))
+                ]
                 self._db.comments.bulk_write(edits, ordered=False)
         finally:
             began_s = time.time()
@@ -212,10 +215,10 @@ class _Growing:
         self._wait_added(job, before + plan.backlog)
         return self._since(meter, began_s, plan.backlog)
 
-    def _edit(self, comment: int, number: int) -> UpdateOne:
-        """To another text each time, for an edit that changes nothing is no change."""
+    def _edit(self, comment: int, tag: str) -> UpdateOne:
+        """To a text that it never had, for an edit that changes nothing is no change."""
         key = object_id("comments", comment, seed=SEED)
-        return UpdateOne({"_id": key}, {"$set": {"text": f"Edited, the {number}th time. {'Well, well. ' * 8}"}})
+        return UpdateOne({"_id": key}, {"$set": {"text": f"Edited, number {tag}. {'Well, well. ' * 8}"}})
 
     def fan_out(self, job: Job, count: int) -> dict[str, Any]:
         """The title of a film changes on which there are `count` comments, while others are edited."""

@@ -18,7 +18,8 @@ const ICONS = {
   deleted: "M3 8h10",
 }
 const LOST_AFTER_MS = 3500
-const MOST_ARRIVALS = 5 // more rows at once are not lit up: it would only flicker, and cost frames
+const MOST_ARRIVALS = 5 // more rows within so long are not lit up: it would only flicker, and cost frames
+const ARRIVALS_MS = 200
 const SVG = "http://www.w3.org/2000/svg"
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
@@ -96,6 +97,7 @@ class Table {
     this.limit = 60
     this.waiting = []
     this.known = new Set()
+    this.arrivals = []
     this.reading = false
     this.body = node("tbody")
     this.empty = node("p", { class: "empty" }, empty)
@@ -145,6 +147,13 @@ class Table {
     this.flush()
   }
 
+  // How many rows have arrived within the last moment, with these.
+  lately(count) {
+    const now = performance.now()
+    this.arrivals = [...this.arrivals.filter(([at]) => now - at < ARRIVALS_MS), [now, count]]
+    return this.arrivals.reduce((sum, [, more]) => sum + more, 0)
+  }
+
   flush(live = true) {
     const fresh = this.waiting.slice(-this.limit).filter((row) => !this.known.has(`${row.stream} ${row.id}`))
     this.waiting = []
@@ -156,7 +165,7 @@ class Table {
       this.known.add(`${row.stream} ${row.id}`)
       drawn.prepend(tableRow(row))
     }
-    if (live && fresh.length <= MOST_ARRIVALS) for (const row of drawn.children) row.className = "fresh"
+    if (live && this.lately(fresh.length) <= MOST_ARRIVALS) for (const row of drawn.children) row.className = "fresh"
     this.body.prepend(drawn)
     while (this.body.rows.length > this.limit) {
       this.known.delete(this.body.lastElementChild.dataset.id)
