@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ _FILE = "performance.json"
 
 
 def add(folder: Path, name: str, result: Mapping[str, Any], *, machine: Mapping[str, str]) -> None:
-    """Keep an experiment's result beside those of the others, which stay; in the order of a run."""
-    experiments: dict[str, Any] = _read(folder / _FILE)["experiments"] if (folder / _FILE).exists() else {}
+    """Keep an experiment's result beside those of the others, which stay; in the order of a run. A file that cannot be
+    read gives way: what was measured just now must not be lost for it.
+    """
+    experiments: dict[str, Any] = {}
+    with suppress(ConfigError):
+        experiments = _read(folder / _FILE)["experiments"]
     experiments[name] = result
     ordered = {each: experiments[each] for each in MODULES if each in experiments}
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,6 +45,7 @@ def write(folder: Path) -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"{file}: expected what `python -m benchmarks` has found, cannot read it: {exc}") from exc
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return {"machine": found["machine"], "experiments": found["experiments"]}
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise ConfigError(f"{file}: expected what `python -m benchmarks` has found, cannot read it: {exc!r}") from exc

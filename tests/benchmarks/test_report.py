@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from benchmarks import kept
 from benchmarks.__main__ import main
 from benchmarks.backlog_page import compared, figures, runs_of, section
 from benchmarks.experiments import experiment
@@ -83,6 +84,15 @@ def test_without_anything_kept_one_line_says_so(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["--report-only", "--out", str(tmp_path)], catch_exceptions=False)
     assert done.exit_code == 2
     assert "performance.json: expected what `python -m benchmarks` has found" in done.stderr
+
+
+def test_results_of_other_experiments_stay_and_a_damaged_file_gives_way(tmp_path: Path) -> None:
+    file = tmp_path / "performance.json"
+    file.write_text('{"backlog": {}}', encoding="utf-8")
+    kept.add(tmp_path, "latency", {"b": 2}, machine={"processor": "2 cores"})
+    kept.add(tmp_path, "backlog", {"a": 1}, machine={"processor": "2 cores"})
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert list(found["experiments"].items()) == [("backlog", {"a": 1}), ("latency", {"b": 2})]
 
 
 @pytest.mark.parametrize("arguments", [["--only", "nothing"], ["--rounds", "0"]])
