@@ -66,7 +66,13 @@ def _wait(read: float | None, acked: float, trace: Trace) -> float:
 
 
 def epoch_share(result: Mapping[str, Any]) -> float:
-    """Of the worker's time: the CPU time that epochs of 5 s add to that of none, at the same rate of changes."""
+    """Of the worker's time, the larger of two: the CPU time that epochs of 5 s add, and the silence at their ends."""
+    largest = result["sizes"][str(max(map(int, result["sizes"])))]
+    return max(cpu_share(result), pause_share(largest) or 0.0)
+
+
+def cpu_share(result: Mapping[str, Any]) -> float:
+    """The CPU time that epochs of 5 s add to that of none, at the same rate of changes."""
     largest = result["sizes"][str(max(map(int, result["sizes"])))]
     return max(0.0, largest["steady"]["cpu_share"] - result["resume"]["without_epochs"]["cpu_share"])
 

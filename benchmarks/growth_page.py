@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.growth_figures import DAY_S, EPOCH_S, pause_share, store_growth
+from benchmarks.growth_figures import DAY_S, EPOCH_S, cpu_share, pause_share, store_growth
 from benchmarks.latency_page import ms
 
 _METHOD = """\
@@ -25,8 +25,8 @@ _SHARE = """\
 
 At the end of an epoch the engine takes the snapshots of the states that changed, writes them, and looks through all for
 those that can go. With {rows:,} rows and {rate:,} changes/s the job took {with_epochs:.2f} s of CPU time a second with
-epochs of 5 s, and {without:.2f} s with an epoch that did not end: epochs take {share:.1%} of the time of its worker.
-{pauses}
+epochs of 5 s, and {without:.2f} s with an epoch that did not end: epochs took {share:.1%} of the time of its worker.
+{pauses} The larger of the two is held against the target.
 
 This compares two stretches of the same job, with a restart between them. What it leaves out is what an epoch's end does
 to others: while it lasts, changes wait, and are then worked off in larger batches, which cost less each. The silence of
@@ -123,7 +123,7 @@ def _share(result: Mapping[str, Any]) -> str:
         rate=result["plan"]["rate"],
         with_epochs=largest["steady"]["cpu_share"],
         without=result["resume"]["without_epochs"]["cpu_share"],
-        share=result["figures"]["epoch_share"],
+        share=cpu_share(result),
         pauses=pauses,
     )
 

@@ -77,10 +77,10 @@ def test_the_latency_page_says_so_when_there_was_no_browser() -> None:
 def test_the_growth_page_says_what_the_targets_are_about() -> None:
     result = through_json(growth())
     assert set(result["figures"]) == {"rows", "memory_gib", "resume_s", "fan_out_others_p99_ms", "epoch_share"}
-    assert round(result["figures"]["epoch_share"], 3) == 0.02
+    assert 0.03 < result["figures"]["epoch_share"] < 0.05  # the feed's silence, which is longer than the CPU time
     text = growth_page.section(result)
     assert "| 1,000,000 | 10,000 (90) |" in text
-    assert "epochs take 2.0% of the time" in text
+    assert "epochs took 2.0% of the time" in text
     assert "{" not in text
 
 
