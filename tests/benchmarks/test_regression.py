@@ -28,8 +28,8 @@ from dbwatch.people import authors, users
 from tests.conftest import wait_until
 
 FLOOR = 0.18
-"""A third or less of what is usual: 0.59 to 0.73 on two cores, half of that while others use them. With a sleep of 0.2 ms
-for each record it was 0.09 to 0.12.
+"""A third or less of what is usual: 0.59 to 0.73 on two cores, half of that while others use them. With a sleep of
+0.2 ms for each record it was 0.09 to 0.12.
 """
 
 TRIES, ROUNDS = 3, 3
