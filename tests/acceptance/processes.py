@@ -87,7 +87,10 @@ class Job:
     def wait(self, timeout_s: float = 30.0) -> int:
         """Wait until it ends by itself; returns the exit status."""
         assert self._process is not None
-        return self._process.wait(timeout=timeout_s)
+        try:
+            return self._process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired as exc:
+            raise AssertionError(f"it has not ended after {timeout_s:.0f} s; it says: {self.output()}") from exc
 
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
