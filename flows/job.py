@@ -98,7 +98,8 @@ def begin(
     else:
         job = beginning.new()
         log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
-    stale = [name for name in known if name not in WRITER_FIELDS]
+    ours = f"process:{beginning.run_id}:"
+    stale = [name for name in known if name not in WRITER_FIELDS and not name.startswith(ours)]
     _write(lease, settings, views, launch, job, stale=stale)
     if store is not None:
         label_store(store.folder, job_id=job.job_id, run_id=job.run_id, generation=job.generation)

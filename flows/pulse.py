@@ -76,7 +76,15 @@ class Pulse:
                     here, number = self._here, int(self._process)
                     gone = partial(is_gone, here=here)
                     self._peers = Peers(run_id=lease.fence.token, number=number, here=here, gone=gone)
+                    self._introduce(lease)
                 self._thread.start()
+
+    def _introduce(self, lease: Lease) -> None:
+        """Let the others know of this process before it works, so that they find out even if it is killed before the
+        first beat. If Redis is away just now, that beat does it.
+        """
+        with suppress(DBWatchError):
+            lease.call(*self._report(stopping=False))
 
     def stop(self) -> None:
         """Tell what is left and that the job has stopped, and release the lock."""

@@ -93,6 +93,18 @@ def test_a_job_killed_before_its_first_checkpoint_begins_at_the_same_point(world
     assert world.reads == 1
 
 
+def test_what_processes_of_this_run_have_told_outlives_its_beginning_a_former_runs_does_not(
+    world: World,
+) -> None:
+    key = world.settings.keys.job
+    lease = acquire(world.client, key, ending=Ending())
+    ours = f"process:{lease.fence.token}:0"
+    world.client.hset(key, mapping={ours: "told", "process:former:1": "told"})
+    begin(world.client, world.settings, VIEWS, Launch(), None, world.times, world.policies, lease=lease)
+    known: Any = world.client.hgetall(key)
+    assert [name for name in known if name.startswith("process:")] == [ours]
+
+
 def test_a_job_with_a_checkpoint_goes_on(world: World) -> None:
     first = world.begin()
     assert world.begin(has_state=True).job_id == first.job_id

@@ -119,3 +119,12 @@ def test_a_redis_that_is_away_does_not_end_it(start_redis: StartRedis, capfd: py
         beating.stop()
     assert "Traceback" not in capfd.readouterr().err
     assert not ending.requested
+
+
+def test_a_process_of_a_cluster_is_known_to_the_others_before_its_first_beat(client: Redis, prefix: str) -> None:
+    keys = Keys(prefix)
+    beating, lease = pulse(keys), lock(client, keys)
+    beating.start(lease, is_cluster=True)
+    assert client.hexists(keys.job, f"process:{lease.fence.token}:3")
+    assert not client.exists(keys.rates), "there was no beat yet"
+    beating.stop()
