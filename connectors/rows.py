@@ -36,6 +36,7 @@ Row = Mapping[str, Any]
 
 _TO_JSON = orjson.dumps
 _ORJSON = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _MS_PER_DAY = 86_400_000
 _INT64 = range(-(1 << 63), 1 << 63)
 _OBJECT_ID_DIGITS = 24
@@ -220,7 +221,9 @@ def touch(paths: Sequence[str], others: Sequence[str]) -> bool:
 
 def changed_paths(before: Any, after: Any) -> list[str]:
     """The leaf paths in which two rows differ, in the order of `after`, then what is gone. An array is one leaf."""
-    return list(_changed(before, after, ""))
+    out: list[str] = []
+    _add_changed(before, after, "", out)
+    return out
 
 
 def leaf_paths(value: Any, path: str) -> Iterator[str]:
@@ -233,7 +236,9 @@ def leaf_paths(value: Any, path: str) -> Iterator[str]:
 
 
 def _is_row(value: Any) -> TypeGuard[Row]:
-    return isinstance(value, Mapping)
+    return type(value) is dict or isinstance(
+        value, Mapping
+    )  # the first is what a row nearly always is, and quick to see
 
 
 def _opened(value: Any) -> Any:
@@ -245,23 +250,30 @@ def _is_array(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _changed(before: Any, after: Any, path: str) -> Iterator[str]:
-    if _is_row(before) and _is_row(after) and (path == "" or (before and after)):
-        for name in (*after, *(n for n in before if n not in after)):
-            below = f"{path}.{name}" if path else name
-            if name not in before:
-                yield from leaf_paths(after[name], below)
-            elif name not in after:
-                yield from leaf_paths(before[name], below)
-            else:
-                yield from _changed(before[name], after[name], below)
+def _add_changed(before: Any, after: Any, path: str, out: list[str]) -> None:
+    if type(after) in _SCALARS and type(after) is type(before):  # nearly all
+        if before != after:
+            out.append(path)
+    elif _is_row(before) and _is_row(after) and (path == "" or (before and after)):
+        _add_changed_within(before, after, f"{path}." if path else "", out)
     elif _is_row(after) and after:
-        yield from leaf_paths(after, path)
+        out += leaf_paths(after, path)
     elif _is_row(before) and before:
-        yield path
-        yield from leaf_paths(before, path)
+        out.append(path)
+        out += leaf_paths(before, path)
     elif type(before) is not type(after) or before != after or (_is_array(after) and not _same_text(before, after)):
-        yield path
+        out.append(path)
+
+
+def _add_changed_within(before: Row, after: Row, prefix: str, out: list[str]) -> None:
+    for name, value in after.items():
+        if name in before:
+            _add_changed(before[name], value, prefix + name, out)
+        else:
+            out += leaf_paths(value, prefix + name)
+    for name, value in before.items():
+        if name not in after:
+            out += leaf_paths(value, prefix + name)
 
 
 def _same_text(before: Any, after: Any) -> bool:

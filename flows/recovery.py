@@ -20,10 +20,10 @@ from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariabl
 from connectors.errors import ConfigError, Fenced
 from connectors.process_ids import this_process
 
-PARTITIONS = 16
-"""Of a store that we make, fixed at creation: the workers share them out, to read and to write, so there are more than
-a job is likely to have workers. (The engine's time to load a partition grows with the square of its keys; they are few,
-for the join's state is kept by shard.)
+PARTITIONS = 1
+"""Of a store that we make, fixed at creation. Each is committed at every epoch, waiting for the disk several times,
+and the job waits for that. (There were many when each row was a key: the engine's time to load a partition grows with the
+square of its keys.)
 """
 
 _LABEL = "dbwatch.json"

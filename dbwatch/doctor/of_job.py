@@ -10,7 +10,7 @@ from dbwatch.doctor.verdicts import Verdict, size_text, span_text
 
 _SLOW_MS = 60_000
 _OLD_COMMIT_MS = 120_000
-_FEW_PARTITIONS = 4
+_MANY_PARTITIONS = 8
 
 
 def of_job(facts: Facts) -> Iterator[Verdict]:
@@ -79,7 +79,8 @@ def _store(facts: Facts) -> Verdict:
     if store.refusal:
         return Verdict("fail", "recovery", store.refusal)
     age_s = (store.now_ms - store.committed_ms) / 1000
-    text = f"{store.partitions} partitions, {size_text(store.size)}, written {span_text(age_s)} ago"
+    count = "1 partition" if store.partitions == 1 else f"{store.partitions} partitions"
+    text = f"{count}, {size_text(store.size)}, written {span_text(age_s)} ago"
     if job.job_id and store.job_id is not None and store.job_id != job.job_id:
         return Verdict(
             "fail",
@@ -90,8 +91,9 @@ def _store(facts: Facts) -> Verdict:
     if job.speaks and age_s * 1000 > _OLD_COMMIT_MS:
         mend = ("restart the job; is the folder the one that it was started with, has its disk room?",)
         return Verdict("warn", "recovery", f"{text}, while the job runs: a restart would repeat all since", mend)
-    if store.partitions < _FEW_PARTITIONS:
-        return Verdict("warn", "recovery", f"{text}: with so few, a restart is slow", ("dbwatch run -r NEW_FOLDER",))
+    if store.partitions > _MANY_PARTITIONS:
+        mend = ("dbwatch run -r NEW_FOLDER, when the collections may be read again",)
+        return Verdict("warn", "recovery", f"{text}: with so many, the job pauses long at each checkpoint", mend)
     return Verdict("ok", "recovery", text)
 
 

@@ -23,7 +23,6 @@ from bytewax.testing import TestingSink, TestingSource, run_main  # pyright: ign
 from connectors.errors import ConfigError, Fenced
 from flows import recovery
 from flows.recovery import (
-    PARTITIONS,
     Store,
     await_store,
     check_used_by,
@@ -34,6 +33,14 @@ from flows.recovery import (
     open_store,
     stay_empty,
 )
+
+PARTITIONS = 4
+"""More than one, so that one can be missing."""
+
+
+@pytest.fixture(autouse=True)
+def partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "PARTITIONS", PARTITIONS)
 
 
 @pytest.fixture
@@ -80,7 +87,7 @@ def test_a_store_whose_making_was_cut_off_is_made_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finish: Callable[[Path], None]
 ) -> None:
     with monkeypatch.context() as patch:
-        cut_off_after(5, tmp_path / "whole", patch)
+        cut_off_after(2, tmp_path / "whole", patch)
         with pytest.raises(KeyboardInterrupt):
             make_store(tmp_path)
     with pytest.raises(ConfigError, match="being made, or that was cut off"):

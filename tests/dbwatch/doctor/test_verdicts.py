@@ -41,7 +41,7 @@ JOB = JobFacts(
     redis_ms=NOW_S * 1000,
     users=1,
 )
-STORE = StoreFacts("recovery", "", True, "j" * 32, 16, 5000, NOW_S * 1000, NOW_S * 1000)
+STORE = StoreFacts("recovery", "", True, "j" * 32, 1, 5000, NOW_S * 1000, NOW_S * 1000)
 WELL = Facts(MONGO, REDIS, JOB, STORE)
 
 
@@ -119,7 +119,7 @@ DENIED = Unknown("not authorized", denied=True)
         ("store", {"refusal": "cannot be read"}, "recovery", "fail", "cannot be read"),
         ("store", {"job_id": "other"}, "recovery", "fail", "belongs to another job"),
         ("store", {"committed_ms": (NOW_S - 600) * 1000}, "recovery", "warn", "10 minutes ago, while the job runs"),
-        ("store", {"partitions": 2}, "recovery", "warn", "a restart is slow"),
+        ("store", {"partitions": 16}, "recovery", "warn", "pauses long at each checkpoint"),
     ],
 )
 def test_each_thing_that_is_wrong_is_said(
