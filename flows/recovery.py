@@ -22,8 +22,8 @@ from connectors.process_ids import this_process
 
 PARTITIONS = 1
 """Of a store that we make, fixed at creation. Each is committed at every epoch, waiting for the disk several times,
-and the job waits for that. (There were many when each row was a key: the engine's time to load a partition grows with the
-square of its keys.)
+and the job waits for that. (There were many when each row was a key: the time to load one grows with the square of its
+keys.)
 """
 
 _LABEL = "dbwatch.json"
