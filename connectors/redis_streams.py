@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from connectors.lease import Fence
 from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
 from connectors.once import Mark, RowKey, Standing, Tail, following
+from connectors.one_ahead import OneAhead
 from connectors.output_stream import OutputStream, calls_of
 from connectors.records import Record
 from connectors.redis_client import connect
@@ -83,10 +85,11 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
     Unit of parallelism: one partition, and one writer, for each stream; an item is some outputs in a row, keyed by the
     number of their shard.
     Delivery: each record once. The partition's snapshot is a *mark* in the stream: a resumed job reads what the stream
-    holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip; when its fate
-    is unknown, the end of the stream is read first. While Redis is away or refuses writes the batch is held, in order,
-    and the flow with it. Trimming to `maxlen` entries is approximate and never goes beyond the mark of a durable
-    checkpoint. More dead letters within a minute than `limit` allows end the job, after they are written.
+    holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip, made while the
+    flow prepares the next batch, but ended before a snapshot; when its fate is unknown, the end of the stream is read
+    first. While Redis is away or refuses writes the batch is held, in order, and the flow with it. Trimming to `maxlen`
+    entries is approximate and never goes beyond the mark of a durable checkpoint. More dead letters in a minute than the
+    `limit` allows end the job, after they are written.
     """
 
     def __init__(
@@ -191,10 +194,13 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         # How much was written up to each of the last marks. The newest checkpoint may not be durable yet.
         self._marked_at: deque[int] = deque([0], maxlen=3)
         self._failed: DBWatchError | None = None
+        self._ahead = OneAhead(f"dbwatch writes {stream}")
         self._resume()
 
     def write_batch(self, values: Sequence[Outputs]) -> None:
-        self.write(values[0] if len(values) == 1 else list(chain.from_iterable(values)))
+        """Begins once what was given before is there, and does not wait for its own end: `snapshot` and `close` do."""
+        outputs = values[0] if len(values) == 1 else list(chain.from_iterable(values))
+        self._ahead.start(partial(self.write, outputs))
 
     def write(self, values: Outputs) -> None:
         """Returns when they are there."""
@@ -229,6 +235,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         self._events.on_written(Written((), parts(self._last_id)[0], 1))
 
     def snapshot(self) -> Mark:
+        self._ahead.wait()
         if self._failed is not None:
             return self._mark
         self._check_ours()
@@ -242,6 +249,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         return self._mark
 
     def close(self) -> None:
+        self._ahead.end()
         self._client.close()
 
     def check_end(self) -> None:
