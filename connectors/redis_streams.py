@@ -88,7 +88,7 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
     holds after it and leaves out what it makes again (see `connectors.once`). A batch is one round trip, made while the
     flow prepares the next batch, but ended before a snapshot; when its fate is unknown, the end of the stream is read
     first. While Redis is away or refuses writes the batch is held, in order, and the flow with it. Trimming to `maxlen`
-    entries is approximate and never goes beyond the mark of a durable checkpoint. More dead letters in a minute than the
+    entries is approximate and never goes beyond the mark of a durable checkpoint. More dead letters in a minute than
     `limit` allows end the job, after they are written.
     """
 
