@@ -96,12 +96,12 @@ TARGETS = (
     Target(
         "p99 of other rows while a change fans out to 100 k",
         *("growth", "fan_out_others_p99_ms", 100.0, "ms", False),
-        "smaller slices of a fan-out",
+        "smaller slices of a fan-out, and shorter pauses at the end of the epochs in which it falls",
     ),
     Target(
         "epoch work (snapshot, collection) of total time at 1 M rows",
         *("growth", "epoch_share", 0.05, "%", False),
-        "fewer keys of state, or a longer epoch",
+        "less to write at the end of an epoch (smaller levels, compressed), or a longer epoch",
     ),
 )
 
