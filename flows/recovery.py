@@ -149,7 +149,7 @@ def empty_store(store: Store) -> Store:
     """Throw the state away; the store keeps its label and its number of partitions. Raises `ConfigError`."""
     try:
         with _alone(store.folder):
-            _make_anew(store.folder, len(_files(store.folder)))
+            _make_anew(store.folder, len(_files(store.folder)) or PARTITIONS)
     except OSError as exc:
         raise ConfigError(
             f"recovery folder {store.folder}: its state cannot be thrown away: {exc.strerror}; name a new folder"

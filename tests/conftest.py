@@ -31,6 +31,8 @@ _POLL_S = 0.02
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else the processes that tests interrupt ignore it, too
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup has it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # The time of an idle replica set moves only with these; whoever waits for it would wait for up to ten seconds.
 _LIVELY = ("--setParameter", "periodicNoopIntervalSecs=1")
 
