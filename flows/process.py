@@ -68,6 +68,13 @@ def collect_seldom() -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
+def take_turns_often() -> None:
+    """Let Python's threads take turns every millisecond instead of every five: each answer of a server would wait so
+    long for the worker. See `docs/decisions/0026-in-one-step-by-turns.md`.
+    """
+    sys.setswitchinterval(0.001)
+
+
 def finish_at_exit(ending: Ending, pulse: Pulse, again: Again) -> None:
     """For `bytewax.run`, which knows nothing of `ending`: report its error when the interpreter exits, instead of a
     traceback, and exit with its status."""

@@ -35,7 +35,14 @@ from flows.join.plan import Plan
 from flows.launch import Launch
 from flows.oplog_watch import OplogWatch
 from flows.policies import parse_policies
-from flows.process import collect_seldom, end_on_signals, finish_at_exit, report, without_backtraces
+from flows.process import (
+    collect_seldom,
+    end_on_signals,
+    finish_at_exit,
+    report,
+    take_turns_often,
+    without_backtraces,
+)
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
 from flows.recovery import finish_store, open_store
@@ -52,16 +59,18 @@ def build(
     shards: int = 1,
     gauges: JoinGauges | None = None,
     recovers: bool = True,
+    is_parallel: bool = False,
 ) -> Dataflow:
     """The dataflow from a source of changes to a sink of `(shard, records and dead letters)`, joined as the views say.
 
-    What is needed for a restart is only made when it `recovers`.
+    What is needed for a restart is only made when it `recovers`. It must know when it `is_parallel`: on several
+    workers.
 
     The names of its steps are the names that state is kept under: changing one loses the state.
     """
     flow = Dataflow(FLOW_ID)
     changes = op.input("changes", flow, source)
-    records = denormalize("join", changes, Plan(views), gauges, recovers=recovers)
+    records = denormalize("join", changes, Plan(views), gauges, recovers=recovers, is_parallel=is_parallel)
     op.output("feed", op.flat_map_batch("shard", records, lambda outputs: sharded(outputs, shards)), sink)
     return flow
 
@@ -143,6 +152,15 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
         raise
     source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
     collect_seldom()
+    take_turns_often()
     recovers = launch.recovery is not None
-    dataflow = build(views, source, sink, shards=settings.stream_shards, gauges=gauges, recovers=recovers)
+    dataflow = build(
+        views,
+        source,
+        sink,
+        shards=settings.stream_shards,
+        gauges=gauges,
+        recovers=recovers,
+        is_parallel=launch.is_parallel,
+    )
     return Run(dataflow, pulse, again)

@@ -5,10 +5,10 @@ The stage's state stays as it was before the message. That should never happen: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connectors.dead_letters import DeadLetter, error_text, event_text
+from connectors.dead_letters import DeadLetter, Emitted, error_text, event_text, letter_of_change
 from connectors.rows import loads
 from flows.join.messages import Candidate, CandidateChange, Leave, Lost, Message, Routed, Update, Version
 from flows.join.plan import Plan
@@ -32,6 +32,16 @@ def lost(plan: Plan, message: Message, error: Exception) -> list[Routed]:
             return [passed(plan, letter_of_update(plan, message, key, error)) for key in message.keys]
         case _:
             raise error
+
+
+def routed(plan: Plan, item: Emitted) -> Sequence[Routed]:
+    """The first step of what a source emitted; a change that cannot be routed becomes a dead letter."""
+    if isinstance(item, DeadLetter):
+        return (passed(plan, item),)
+    try:
+        return plan.route(item)
+    except Exception as exc:
+        return (passed(plan, letter_of_change(item, exc)),)
 
 
 def passed(plan: Plan, letter: DeadLetter) -> Routed:

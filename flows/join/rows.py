@@ -8,6 +8,7 @@ then nothing is in flight.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from connectors.changes import RETRIED
 from connectors.records import Record, Versions
@@ -56,7 +57,7 @@ class _OfView:
 
     def __init__(self, plan: ViewPlan) -> None:
         self.plan = plan
-        self.rows: Table[Current] = Table()
+        self.rows: Table[Current] = Table(unpack=_unpacked, part=_answers, patched=_with_answers)
         self.sent: dict[str, tuple[int, Refs | None]] = {}
         self.back: dict[str, int] = {}
         self.wait: dict[str, list[Version | Lost]] = {}
@@ -123,6 +124,7 @@ class RowShard:
 
     def resume(self) -> None:
         """The state was read back: nothing of it was under way."""
+        _known.cache_clear()
 
     def _number(self, version: Version, out: list[Routed]) -> None:
         of = self._of_view[version.view]
@@ -261,8 +263,29 @@ class RowShard:
                 changed_by_answer(name, old, answer),
                 name,
             )
-        of.rows.put(key, renewed)
+        of.rows.patch(key, renewed)
         return record
+
+
+def _answers(current: Current) -> tuple[Answer, ...]:
+    return current[2]
+
+
+def _with_answers(current: Current, answers: tuple[Answer, ...]) -> Current:
+    position, row, _, gone, lost = current
+    return position, row, tuple(map(_known, answers)), gone, lost
+
+
+def _unpacked(current: Current) -> Current:
+    return _with_answers(current, current[2])
+
+
+@lru_cache(maxsize=1 << 16)
+def _known(answer: Answer) -> Answer:
+    """The same object for equal answers, of which there are far fewer than rows: or else a state that was read back
+    would be nearly twice as large as one that grew.
+    """
+    return answer
 
 
 _NO_LOOKUP = lookup_version(NO_REFERENCE)

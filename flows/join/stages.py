@@ -66,7 +66,7 @@ class ShardsOfKind:
         shard = self._shards.get(name)
         if shard is None:
             shard = self._shards[name] = self._make()
-            shard.levels.stagger = int(name) / SHARDS
+            shard.levels.stagger(int(name) / SHARDS)
         return shard
 
     def levels(self, name: str) -> Levels:

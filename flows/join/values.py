@@ -17,9 +17,12 @@ from flows.join.messages import NONE, Answer, Candidate, Leave, Message, Routed,
 from flows.join.plan import LookupPlan, Plan, next_stop
 from flows.join.shards import shard_of
 
-SLICE = 256
+SLICE = 128
 """How many subscribers are told of a change at once; the others follow slice by slice, so that nobody else has to wait.
 """
+
+SLICE_PAUSE_S = 0.01
+"""Between two slices: the others' turn."""
 
 FORGET_AFTER_S = 3600.0
 """How long the count of a foreign key is kept that nobody stands under or refers to.

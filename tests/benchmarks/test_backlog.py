@@ -15,7 +15,7 @@ from benchmarks.subjects import JobSubject, Subject, expect
 from benchmarks.workload import Sizes
 
 LOOPS = ("drain", "watch", "lua", "find")
-SIZES = Sizes(movies=20, users=10, comments=2500, film_updates=60, title_changes=2)
+SIZES = Sizes(movies=20, users=10, comments=12_000, film_updates=60, title_changes=2)
 
 
 def test_a_backlog_is_measured_where_every_change_was_written_once(tmp_path: Path) -> None:
@@ -24,11 +24,11 @@ def test_a_backlog_is_measured_where_every_change_was_written_once(tmp_path: Pat
         *(Limit(loop, loop) for loop in LOOPS),
     ]
     found = measure(Bench(tmp_path, Progress("test"), rounds=1), subjects, SIZES)
-    assert found["written"]["own"] == {"movies c": 20, "movies u": 62, "users c": 10, "comments c": 2500}
-    assert 0 < found["written"]["reached"] < 1000
+    assert found["written"]["own"] == {"movies c": 20, "movies u": 62, "users c": 10, "comments c": 12_000}
+    assert 0 < found["written"]["reached"] < 3000
     joined = found["subjects"]["joined"][0]
     assert joined["rate_per_s"] > 0
-    assert joined["caused"] >= found["written"]["reached"]
+    assert joined["caused"] >= 0.95 * found["written"]["reached"]  # a comment may be read together with the change
     assert all(found["subjects"][loop][0]["rate_per_s"] > 0 for loop in LOOPS)
     assert set(joined["cpu_s_per_million"]) == {"job", "mongod", "valkey"}
     assert joined["peak_mb"]["job"] > 30

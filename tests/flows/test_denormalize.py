@@ -7,7 +7,7 @@ import pickle
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,11 +27,11 @@ from bytewax.testing import (
 
 from connectors.changes import Change, Op
 from connectors.records import Record
-from flows import denormalize as module
+from flows import staged
 from flows.denormalize import denormalize
 from flows.gauges import StageGauge
 from flows.join import values
-from flows.join.levels import LEVELS, Table
+from flows.join.levels import SLOTS, Table
 from flows.join.messages import Candidate
 from flows.join.plan import Plan
 from flows.join.shards import shard_of
@@ -90,6 +90,17 @@ class _PatientPartition(StatelessSourcePartition[Change]):
         return datetime.now(UTC) + timedelta(milliseconds=1)
 
 
+_IN_STAGES = [False]
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["at once", "in stages"])
+def in_stages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Of one worker as well, which makes it in one step by itself."""
+    _IN_STAGES.append(request.param)
+    yield
+    _IN_STAGES.pop()
+
+
 def joined(
     source: Source[Any],
     out: list[Any],
@@ -98,7 +109,9 @@ def joined(
     workers: int = 1,
 ) -> None:
     flow = Dataflow("test")
-    op.output("out", denormalize("join", op.input("in", flow, source), Plan(VIEWS)), TestingSink(out))
+    changes = op.input("in", flow, source)
+    records = denormalize("join", changes, Plan(VIEWS), is_parallel=workers > 1 or _IN_STAGES[-1])
+    op.output("out", records, TestingSink(out))
     config = None if recovery is None else RecoveryConfig(str(recovery))
     if workers == 1:
         run_main(flow, epoch_interval=epoch, recovery_config=config)
@@ -127,9 +140,9 @@ def kept_keys(recovery: Path, kind: str) -> set[str]:
     shards = shards_of(Plan(VIEWS))[kind]
     for file in recovery.glob("part-*.sqlite3"):
         with closing(sqlite3.connect(file)) as db:
-            for number, name in enumerate(LEVELS):
+            for number, name in enumerate(SLOTS):
                 steps = f"test.join_{kind}_{name}"
-                query = "SELECT ser_change FROM snaps WHERE step_id LIKE ? || '%' ORDER BY snap_epoch"
+                query = "SELECT ser_change FROM snaps WHERE step_id = ?1 OR step_id LIKE ?1 || '.%' ORDER BY snap_epoch"
                 last: dict[str, bytes] = {}
                 for (state,) in db.execute(query, (steps,)):
                     shard, written = pickle.loads(state)  # noqa: S301  # our own bytes
@@ -214,8 +227,10 @@ def test_a_deleted_row_is_let_go_at_once_and_a_looked_up_one_that_nobody_asks_fo
     assert kept_keys(recovery, "rows") == {'"kept"'}
     assert kept_keys(recovery, "values_1") == {'"m"', '"n"'}
     monkeypatch.setattr(values, "FORGET_AFTER_S", 0.0)
-    later = [comment(10 + i, f"later {i}", "n", op) for i in range(2) for op in ("c", "d")]  # so that each is visited
-    joined(TestingSource([comment(8, "x", "m"), *later, change(90, "movies", "n", "d")]), out, recovery)
+    came = [comment(10 + i, f"later {i}", "n") for i in range(2)]
+    left = [change(20 + i, "comments", f"later {i}", "d") for i in range(2)]
+    more = [comment(8, "x", "m"), *came, *left, change(90, "movies", "n", "d")]
+    joined(TestingSource([*changes, *deletes, *more]), out, recovery)
     assert kept_keys(recovery, "values_1") == {'"m"'}
 
 
@@ -279,7 +294,7 @@ def test_messages_that_come_before_the_state_was_read_back_wait_for_it() -> None
     written = {level: old.levels.written(level) for level in old.levels.to_write()}
 
     resumed = shards_of(plan)[stage.kind]
-    logic = module._ShardLogic(plan, stage, resumed, StageGauge("x"), writes=True, resumed="07")  # pyright: ignore[reportPrivateUsage]
+    logic = staged._ShardLogic(plan, stage, resumed, StageGauge("x"), recovers=True, resumed="07")  # pyright: ignore[reportPrivateUsage]
     assert logic.on_batch([(1, "07", [passing(2, "c", '"m"')])]) == ([], False)
     assert logic.notify_at() is not None
     assert logic.on_notify() == ([], False)

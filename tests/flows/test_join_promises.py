@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from connectors.once import Tail
 from connectors.records import Record, Versions
-from flows.join import levels, shards, values
+from flows.join import shards, values
 from flows.join.messages import Routed
 from flows.join.plan import LookupPlan, Plan
 from tests.flows import network
 from tests.flows.histories import VIEWS, History, random_history
 from tests.flows.network import Job
+from tests.flows.slots import Sizes, use
 
 PLAN = Plan(VIEWS)
 
@@ -75,13 +76,19 @@ def test_subscribers_told_in_slices_keep_the_promises_too() -> None:
         assert breaches(history, stream) == [], seed
 
 
-@pytest.mark.parametrize(("few", "fresh_share", "recent_share"), [(0, 1, 1), (1, 2, 1), (0, 100, 1), (2, 100, 100)])
-def test_state_that_moves_from_level_to_level_keeps_the_promises_too(
-    few: int, fresh_share: int, recent_share: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        Sizes(fresh=1, recent=1, share=0, recent_share=0, chunk=1, gathered=1),
+        Sizes(fresh=2, recent=2, share=0, recent_share=0, chunk=2, gathered=2),
+        Sizes(fresh=2, recent=1, share=2, chunk=1, gathered=1),
+        Sizes(fresh=3, recent=2, share=0, recent_share=0, chunk=4, gathered=1),
+    ],
+)
+def test_state_that_moves_from_slot_to_slot_keeps_the_promises_too(
+    sizes: Sizes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(levels, "FEW", few)
-    monkeypatch.setattr(levels, "FRESH_SHARE", fresh_share)
-    monkeypatch.setattr(levels, "RECENT_SHARE", recent_share)
+    use(sizes, monkeypatch)
     monkeypatch.setattr(shards, "NAMES", ("00", "01") * 32)
     for seed in range(200):
         history, stream = run(seed, comments=9)

@@ -182,3 +182,16 @@ def test_rows_that_were_read_back_go_on_as_if_nothing_had_been(shard: RowShard, 
     assert len(resumed) == len(shard) == 1
     later: list[Message] = [update(NEW), arrived(8)]
     assert records(resumed, *later) == records(shard, *later)
+
+
+def test_rows_that_are_read_back_share_equal_answers() -> None:
+    old = RowShard(PLAN)
+    for i in range(3):
+        ended(old, answered(version(i, f"c{i}", '"m"'), answer(1, '{"title":"long"}', 1), NO_REFERENCE))
+    again = RowShard(PLAN)
+    for slot in old.levels.to_write():
+        if again.levels.restore(slot, old.levels.written(slot)):
+            again.resume()
+    (rows,) = (of.rows for of in again._of_view.values())  # pyright: ignore[reportPrivateUsage]
+    assert len(rows) == 3
+    assert len({id(row[2][0]) for row in rows.values()}) == 1

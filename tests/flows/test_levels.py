@@ -11,30 +11,50 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.join import levels
-from flows.join.levels import BASE, FRESH, LEVELS, RECENT, Levels, Pairs, Table
+from flows.join.levels import BASE, FRESH, RECENT, SLOTS, Levels, Pairs, Table
+from tests.flows.slots import Sizes, use
 
 KEYS = ["a", "b", "c", "d", "e", "f"]
 
-Shares = tuple[int, int, int]
-SHARES: list[Shares] = [(64, 16, 2), (0, 1, 1), (1, 2, 1), (0, 100, 1), (0, 2, 2), (2, 100, 100)]
+SIZES = [
+    Sizes(),
+    Sizes(fresh=1, recent=1, share=0, recent_share=0, chunk=1, gathered=1),
+    Sizes(fresh=2, recent=2, share=0, recent_share=0, chunk=2, gathered=2),
+    Sizes(fresh=2, recent=1, share=2, chunk=1, gathered=1),
+    Sizes(fresh=3, recent=3, share=0, recent_share=0, chunk=100, gathered=100),
+]
+
+Entity = tuple[int, int]
 
 
 class Kept:
-    """A shard's parts: some entities, and some sets."""
+    """A shard's parts: some entities, of which the second number may change alone, and some sets."""
 
     def __init__(self) -> None:
-        self.table: Table[tuple[int, ...]] = Table(list, tuple)
+        self.table: Table[Entity] = Table(list, _entity, lambda e: e[1], lambda e, second: (e[0], second))
+        self.plain: Table[Entity] = Table()
         self.pairs = Pairs()
-        self.levels = Levels({"table": self.table, "pairs": self.pairs})
+        self.levels = Levels({"table": self.table, "plain": self.plain, "pairs": self.pairs})
 
     @property
-    def state(self) -> tuple[dict[str, tuple[int, ...]], dict[str, set[str]]]:
-        return dict(self.table), {key: set(members) for key, members in self.pairs.items()}
+    def state(self) -> tuple[dict[str, Entity], dict[str, Entity], dict[str, set[str]], int]:
+        pairs = {key: set(members) for key, members in self.pairs.items()}
+        return dict(self.table), dict(self.plain), pairs, self.pairs.kept
+
+
+def _entity(packed: Sequence[int]) -> Entity:
+    first, second = packed
+    return first, second
 
 
 class Put(NamedTuple):
     key: str
-    entity: tuple[int, ...] | None
+    entity: Entity | None
+
+
+class Patch(NamedTuple):
+    key: str
+    second: int
 
 
 class Pair(NamedTuple):
@@ -44,50 +64,64 @@ class Pair(NamedTuple):
 
 
 class Restart(NamedTuple):
-    """Read back in this order, with so much of the epoch lost."""
+    """Read back in this order: after a crash, with what the epoch did lost, or after an end, at which all is written
+    in that order.
+    """
 
-    order: tuple[int, ...]
+    seed: int
+    is_end: bool
 
 
-Epoch = tuple[Sequence[Put | Pair], Restart | None]
+Step = Put | Patch | Pair
+Epoch = tuple[Sequence[Step], Restart | None]
 
-puts = st.builds(Put, st.sampled_from(KEYS), st.none() | st.tuples(st.integers(0, 9)))
+puts = st.builds(Put, st.sampled_from(KEYS), st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)))
+patches = st.builds(Patch, st.sampled_from(KEYS), st.integers(0, 9))
 pairs = st.builds(Pair, st.sampled_from(KEYS), st.sampled_from(KEYS), st.booleans())
-restarts = st.none() | st.builds(Restart, st.permutations((FRESH, RECENT, BASE)).map(tuple))
-histories = st.lists(st.tuples(st.lists(puts | pairs, max_size=8), restarts), max_size=12)
+restarts = st.none() | st.none() | st.builds(Restart, st.integers(0, 99), st.booleans())
+histories = st.lists(st.tuples(st.lists(puts | patches | pairs, max_size=6), restarts), max_size=25)
 
 
-def change(kept: Kept, step: Put | Pair) -> None:
+def change(kept: Kept, step: Step) -> None:
     match step:
         case Put():
             kept.table.put(step.key, step.entity)
+            kept.plain.put(step.key, step.entity)
+        case Patch():
+            for table in (kept.table, kept.plain):
+                if step.key in table:
+                    table.patch(step.key, (table[step.key][0], step.second))
         case Pair(is_in=True):
             kept.pairs.add(step.key, step.member)
         case Pair():
             kept.pairs.discard(step.key, step.member)
 
 
+def shuffled(count: int, seed: int) -> list[int]:
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    return order
+
+
 def read_back(written: Mapping[int, bytes], order: Sequence[int]) -> Kept:
     kept = Kept()
-    last = [kept.levels.restore(level, written[level]) for level in order if level in written]
-    assert last == [False, False, True] or not written
+    last = [kept.levels.restore(slot, written[slot]) for slot in order if slot in written]
+    assert last == [False] * (len(order) - 1) + [True] or not written
     return kept
 
 
-def use(shares: Shares, patch: pytest.MonkeyPatch) -> None:
-    for name, share in zip(("FEW", "FRESH_SHARE", "RECENT_SHARE"), shares, strict=True):
-        patch.setattr(levels, name, share)
-
-
-@settings(max_examples=300)
-@given(history=histories, shares=st.sampled_from(SHARES), asks_often=st.booleans())
-def test_what_was_written_last_of_each_level_is_the_state_at_the_end_of_the_epoch(
-    history: list[Epoch], shares: Shares, *, asks_often: bool
+@settings(max_examples=600)
+@given(history=histories, sizes=st.sampled_from(SIZES), asks_often=st.booleans(), is_late=st.booleans())
+def test_what_was_written_last_of_each_slot_is_the_state_at_the_end_of_the_epoch(
+    history: list[Epoch], sizes: Sizes, *, asks_often: bool, is_late: bool
 ) -> None:
+    """`is_late`: it is written when the next epoch has begun."""
     with pytest.MonkeyPatch.context() as patch:
-        use(shares, patch)
+        use(sizes, patch)
+        count = sizes.fresh + sizes.recent + 1
         kept, durable, durable_state = Kept(), dict[int, bytes](), Kept().state
-        for steps, restart in history:
+        for number, (steps, restart) in enumerate(history):
+            kept.levels.begin_epoch()
             due: list[int] = []
             for step in steps:
                 change(kept, step)
@@ -96,30 +130,63 @@ def test_what_was_written_last_of_each_level_is_the_state_at_the_end_of_the_epoc
             due += kept.levels.to_write()
             assert len(due) == len(set(due))  # each is named once in an epoch
             if restart is not None:
-                kept = read_back(durable, restart.order)  # what this epoch did is lost, and none of it was written
-            else:
-                durable = {**durable, **{level: kept.levels.written(level) for level in due}}
-                durable_state = kept.state
-            assert kept.state == durable_state
-            assert read_back(durable, (BASE, FRESH, RECENT)).state == durable_state
+                if restart.is_end:
+                    durable = {slot: kept.levels.written(slot) for slot in shuffled(count, restart.seed)}
+                    durable_state = kept.state
+                kept = read_back(durable, shuffled(count, restart.seed + 1))
+                assert kept.state == durable_state
+                continue
+            durable_state = kept.state
+            kept.levels.end_epoch()
+            if is_late:
+                kept.levels.begin_epoch()
+                change(kept, Put("a", (number, number)))
+                change(kept, Pair("a", str(number), is_in=True))
+            durable = {**durable, **{slot: kept.levels.written(slot) for slot in due}}
+            assert read_back(durable, shuffled(count, number)).state == durable_state
 
 
 def filled(count: int) -> tuple[Kept, dict[int, bytes]]:
     """So many entities and members, and what was written of them in one epoch."""
     kept = Kept()
     for i in range(count):
-        kept.table.put(f"key {i:06}", (i,) * 5)
+        kept.table.put(f"key {i:06}", (i, i))
         kept.pairs.add("popular", f"member {i:06}")
-    return kept, {level: kept.levels.written(level) for level in kept.levels.to_write()}
+    return kept, epoch(kept)
+
+
+def epoch(kept: Kept) -> dict[int, bytes]:
+    """What is written at its end."""
+    return {slot: kept.levels.written(slot) for slot in kept.levels.to_write()}
 
 
 def test_what_an_epoch_writes_does_not_grow_with_what_is_kept() -> None:
     kept, whole = filled(10_000)
-    kept.table.put("key 000005", (1,))
+    kept.table.put("key 000005", (1, 1))
     kept.pairs.add("popular", "one more")
-    [level] = kept.levels.to_write()
-    assert level == FRESH
-    assert len(kept.levels.written(FRESH)) < len(whole[BASE]) / 1000
+    written = epoch(kept)
+    assert list(written) == [0]
+    assert len(written[0]) < len(whole[BASE]) / 1000
+
+
+def test_an_entity_of_which_a_part_changed_is_written_as_that_part() -> None:
+    kept = Kept()
+    texts: Table[tuple[str, int]] = Table(None, None, lambda e: e[1], lambda e, second: (e[0], second))
+    kept.levels = Levels({"texts": texts})
+    rnd = random.Random(1)
+    long = {f"key {i:06}": rnd.randbytes(250).hex() for i in range(1_000)}
+    for i, (key, text) in enumerate(long.items()):
+        texts.put(key, (text, i))
+    whole = epoch(kept)
+    for i in range(100):
+        texts.patch(f"key {i:06}", (long[f"key {i:06}"], i + 1))
+    [(slot, parts)] = epoch(kept).items()
+    assert len(parts) < len(whole[BASE]) / 100
+    read: Table[tuple[str, int]] = Table(None, None, lambda e: e[1], lambda e, second: (e[0], second))
+    again = Levels({"texts": read})
+    for each, written in {**whole, slot: parts}.items():
+        again.restore(each, written)
+    assert read == texts
 
 
 @pytest.mark.parametrize("count", [0, 10, 1_000])
@@ -130,83 +197,141 @@ def test_an_epoch_in_which_nothing_changed_writes_nothing(count: int) -> None:
     assert kept.levels.to_write() == ()
 
 
-def test_of_few_changes_the_levels_below_are_not_written_again() -> None:
-    kept, _ = filled(10)
-    kept.table.put("key 000005", (1,))
-    assert kept.levels.to_write() == (FRESH,)
-
-
-def test_the_first_epoch_writes_every_level_for_all_of_them_are_read_back() -> None:
+def test_the_first_epoch_writes_every_slot_for_all_of_them_are_read_back() -> None:
     kept = Kept()
-    kept.table.put("a", (1,))
-    assert sorted(kept.levels.to_write()) == [FRESH, RECENT, BASE]
-    assert len(LEVELS) == 3
+    kept.table.put("a", (1, 1))
+    written = epoch(kept)
+    assert sorted(written) == list(range(len(SLOTS)))
+    assert sum(map(len, written.values())) < 400
+
+
+def test_a_slot_is_used_again_only_when_what_it_held_is_in_another() -> None:
+    kept, _ = filled(1_000)
+    slots: list[int] = []
+    for number in range((FRESH + 1) * 3):
+        kept.table.put(f"key {number:06}", (0, 0))
+        slots += epoch(kept)
+    assert slots == [*range(FRESH), FRESH, *range(FRESH), FRESH + 1, *range(FRESH), FRESH + 2]
 
 
 def test_a_change_is_written_a_few_times_in_all_however_many_epochs_there_are() -> None:
     rnd = random.Random(1)
     kept, whole = filled(2_000)
-    written, epochs, changes = 0, 400, 20
-    for epoch in range(epochs):
+    written, epochs, changes = 0, 1_000, 20
+    for number in range(epochs):
         for _ in range(changes):
-            kept.table.put(f"key {rnd.randrange(2_000):06}", (epoch,) * 5)
-        written += sum(len(kept.levels.written(level)) for level in kept.levels.to_write())
+            kept.table.put(f"key {rnd.randrange(2_000):06}", (number, number))
+        written += sum(map(len, epoch(kept).values()))
     of_one_change = len(whole[BASE]) / 4_000
-    assert written / (epochs * changes) < 12 * of_one_change
+    assert written / (epochs * changes) < 5 * of_one_change
+
+
+def test_subscribers_count_as_what_is_kept() -> None:
+    """Or one change of a popular foreign key's subscribers would be reason enough to write all of them again."""
+    kept = Kept()
+    for i in range(1_000):
+        kept.pairs.add("popular", f"member {i:06}")
+    epoch(kept)
+    for i in range(10):
+        kept.pairs.add("popular", f"one more {i}")
+    assert list(epoch(kept)) == [0]
+
+
+def test_what_the_slots_hold_is_a_few_times_what_is_kept() -> None:
+    rnd = random.Random(2)
+    kept, whole = filled(2_000)
+    written = dict[int, bytes](whole)
+    for number in range(300):
+        for _ in range(1_500):
+            kept.table.put(f"key {rnd.randrange(2_000):06}", (number, number))
+        written.update(epoch(kept))
+        assert sum(map(len, written.values())) < 8 * len(whole[BASE])
 
 
 def test_what_has_left_is_not_kept_for_ever() -> None:
-    kept, _ = filled(1_000)
-    written: dict[int, bytes] = {}
+    kept, written = filled(1_000)
     for i in range(1_000):
         kept.table.put(f"key {i:06}", None)
         kept.pairs.discard("popular", f"member {i:06}")
-        for level in kept.levels.to_write():
-            written[level] = kept.levels.written(level)
-    kept.table.put("last", (1,))
-    written.update({level: kept.levels.written(level) for level in kept.levels.to_write()})
-    assert read_back(written, (FRESH, RECENT, BASE)).state == ({"last": (1,)}, {})
-    assert sum(map(len, written.values())) < 10_000
+        written.update(epoch(kept))
+    for _ in range(FRESH * RECENT):
+        kept.table.put("last", (1, 1))
+        written.update(epoch(kept))
+    assert read_back(written, range(len(SLOTS))).state == ({"last": (1, 1)}, {}, {}, 0)
+    assert sum(map(len, written.values())) < 30_000
 
 
-def test_the_parts_wait_until_every_level_was_read_back() -> None:
+def test_what_is_written_is_made_ready_while_the_epoch_lasts() -> None:
+    """Everything waits while it ends."""
+    kept, _ = filled(2_000)
+    kept.table.put("key 000001", (1, 1))
+    assert kept.levels.to_write() == (0,)
+    for i in range(400):
+        kept.table.put(f"key {i:06}", (1, i))
+        kept.levels.to_write()
+    making = kept.levels._making  # pyright: ignore[reportPrivateUsage]
+    assert making is not None
+    ready = sum(map(len, making.chunks))
+    assert ready > 0.9 * len(kept.levels.written(0))
+
+
+def test_the_parts_wait_until_every_slot_was_read_back() -> None:
     _, written = filled(3)
     kept = Kept()
     assert not kept.levels.waits
     kept.levels.expect()
-    for level in (RECENT, BASE):
-        assert not kept.levels.restore(level, written[level])
+    for slot in range(1, len(SLOTS)):
+        assert not kept.levels.restore(slot, written[slot])
         assert kept.levels.waits
-        assert kept.state == ({}, {})
-    assert kept.levels.restore(FRESH, written[FRESH])
+    assert kept.levels.restore(0, written[0])
     assert not kept.levels.waits
     kept.levels.expect()  # that it was written is known by then
     assert not kept.levels.waits
 
 
+def test_a_state_whose_base_is_older_than_what_was_moved_to_it_is_refused() -> None:
+    kept, durable = filled(100)
+    kept.table.put("key 000001", (1, 1))
+    durable.update(epoch(kept))
+    ended = {slot: kept.levels.written(slot) for slot in range(len(SLOTS))}
+    again = Kept()
+    for slot in range(BASE):
+        again.levels.restore(slot, ended[slot])
+    with pytest.raises(ValueError, match="not whole: its base is number 1"):
+        again.levels.restore(BASE, durable[BASE])
+
+
 def test_what_was_announced_in_an_epoch_that_changed_more_is_written_with_that() -> None:
     kept, durable = filled(100)
-    kept.table.put("key 000001", (1,))
+    kept.table.put("key 000001", (1, 1))
     due = kept.levels.to_write()
-    kept.table.put("key 000002", (2,))
+    kept.table.put("key 000002", (2, 2))
     assert kept.levels.to_write() == ()
-    durable.update({level: kept.levels.written(level) for level in due})
-    assert read_back(durable, (FRESH, RECENT, BASE)).state == kept.state
+    durable.update({slot: kept.levels.written(slot) for slot in due})
+    assert read_back(durable, range(len(SLOTS))).state == kept.state
+
+
+def test_what_is_never_written_is_not_remembered_as_changed() -> None:
+    kept = Kept()
+    kept.table.put("a", (1, 1))
+    kept.levels.forget()
+    assert kept.levels.to_write() == ()
 
 
 def test_shards_that_fill_alike_write_their_base_in_different_epochs() -> None:
     """Or else all of them would pause the job together."""
     first: dict[float, int] = {}
-    for stagger in (0.0, 0.25, 0.5, 0.75):
+    for share in (0.0, 0.25, 0.5, 0.75):
         kept, _ = filled(1_000)
-        kept.levels.stagger = stagger
-        for epoch in range(400):
+        kept.levels.stagger(share)
+        for number in range(400):
             for i in range(20):
-                kept.table.put(f"new {epoch} {i}", (i,))
-            levels = kept.levels.to_write()
-            for level in levels:
-                kept.levels.written(level)
-            if BASE in levels:
-                first[stagger] = epoch
+                kept.table.put(f"new {number} {i}", (i, i))
+            if BASE in epoch(kept):
+                first[share] = number
                 break
     assert len(set(first.values())) == 4, first
+
+
+def test_the_names_that_state_is_kept_under_stay() -> None:
+    assert (*(f"fresh_{i}" for i in range(8)), *(f"recent_{i}" for i in range(16)), "base") == levels.SLOTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import bytewax.operators as op
@@ -35,11 +35,23 @@ HISTORY = [MOVIE, comment(2, "a", "c"), comment(3, POISON), comment(4, "b"), com
 LETTER = DeadLetter("read", "users", '"u"', "c", "00000009", 9, "cannot be decoded", "{}")
 
 
+_IN_STAGES = [False]
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["at once", "in stages"])
+def in_stages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Of one worker as well, which makes it in one step by itself."""
+    _IN_STAGES.append(request.param)
+    yield
+    _IN_STAGES.pop()
+
+
 def run(items: list[Any]) -> tuple[list[Record], list[DeadLetter]]:
     out: list[Any] = []
     flow = Dataflow("test")
-    source: Any = TestingSource(items, batch_size=1000)
-    op.output("out", denormalize("join", op.input("in", flow, source), Plan(VIEWS)), TestingSink(out))
+    source: Any = TestingSource(items, batch_size=1)
+    joined = denormalize("join", op.input("in", flow, source), Plan(VIEWS), is_parallel=_IN_STAGES[-1])
+    op.output("out", joined, TestingSink(out))
     run_main(flow)
     return [o for o in out if isinstance(o, Record)], [o for o in out if isinstance(o, DeadLetter)]
 

@@ -150,7 +150,7 @@ def label_of_a_later_format(folder: Path) -> None:
 
 
 def label_of_an_earlier_format(folder: Path) -> None:
-    (folder / "dbwatch.json").write_text(json.dumps({"format": 1, "job": "x", "generation": 1, "run": "y"}))
+    (folder / "dbwatch.json").write_text(json.dumps({"format": 2, "job": "x", "generation": 1, "run": "y"}))
 
 
 def label_that_is_none(folder: Path) -> None:
@@ -158,7 +158,7 @@ def label_that_is_none(folder: Path) -> None:
 
 
 def label_that_lacks_its_job(folder: Path) -> None:
-    (folder / "dbwatch.json").write_text(json.dumps({"format": 2}))
+    (folder / "dbwatch.json").write_text(json.dumps({"format": 3}))
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def label_that_lacks_its_job(folder: Path) -> None:
         (cut_a_part, "part-0.sqlite3 cannot be read as a recovery partition .*; restore it from a copy"),
         (empty_a_part, "part-0.sqlite3 cannot be read as a recovery partition"),
         (lose_the_count, "part-0.sqlite3 cannot be read as a recovery partition"),
-        (label_of_a_later_format, "its format is 99, this version reads 2; use the version that wrote it"),
+        (label_of_a_later_format, "its format is 99, this version reads 3; use the version that wrote it"),
         (
             label_of_an_earlier_format,
-            "its format is 1, this version reads 2; .*, or name a new folder",
+            "its format is 2, this version reads 3; .*, or name a new folder",
         ),
         (label_that_is_none, "dbwatch.json cannot be read .*; restore or delete it"),
         (label_that_lacks_its_job, "dbwatch.json cannot be read"),
