@@ -198,10 +198,11 @@ def _use_large_pages(file: Path) -> None:
     """The states of an epoch are some hundred blobs of some ten kilobytes: in large pages they are a fraction of the
     writes, and the log is moved into the file less often, for that goes by its pages (https://sqlite.org/wal.html).
     """
-    with closing(sqlite3.connect(file)) as db:
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = DELETE")  # in that mode alone a size can be changed
         db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         db.execute("VACUUM")
+        db.execute("PRAGMA journal_mode = WAL")  # the engine's, which two processes must not try to set at once
 
 
 def _is_unfinished(folder: Path) -> bool:

@@ -224,3 +224,15 @@ def test_a_process_whose_store_is_elsewhere_has_an_empty_folder(tmp_path: Path) 
     init_db_dir(folder, 2)
     with pytest.raises(ConfigError, match="expected an empty folder, since process 0 keeps the store"):
         stay_empty(folder)
+
+
+def test_a_store_has_large_pages_and_is_in_the_journal_mode_in_which_several_processes_can_open_it(
+    tmp_path: Path,
+) -> None:
+    make_store(tmp_path / "store")
+    parts = list((tmp_path / "store").glob("part-*.sqlite3"))
+    assert parts
+    for part in parts:
+        with closing(sqlite3.connect(part)) as db:
+            assert db.execute("PRAGMA page_size").fetchone() == (32768,)
+            assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
