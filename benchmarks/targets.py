@@ -66,8 +66,7 @@ TARGETS = (
     Target(
         "snapshot phase, rows/s against a bare loop from `find` to pipelined XADD",
         *("backlog", "snapshot_against_find_loop", 0.8, "", True),
-        "less CPU time of the join for each row: the bare loop joins and keeps nothing, and without lookups the job "
-        "is as fast as it",
+        "less CPU time of the join for each row: the bare loop joins and keeps nothing",
     ),
     Target(
         "commit to Redis at 1,000 changes/s, p50",

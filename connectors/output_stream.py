@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from redis import Redis
+from redis import Redis, ResponseError
 
 from connectors.errors import StreamLost, TailLost, TransientError
 from connectors.lease import Fence
@@ -137,9 +137,12 @@ class OutputStream:
             return cast("_Entries", self._client.xrange(self.name, entry_id, entry_id))
 
     def _end(self) -> str:
-        if not self._client.exists(self.name):
+        try:
+            info = cast("Mapping[str, Any]", self._client.xinfo_stream(self.name))
+        except ResponseError as exc:
+            if "no such key" not in str(exc):
+                raise
             return BEGINNING
-        info = cast("Mapping[str, Any]", self._client.xinfo_stream(self.name))
         return str(info["last-generated-id"])
 
 
