@@ -34,7 +34,7 @@ from flows.policies import Policies
 from flows.process import leave_unless
 from flows.pulse import Pulse, at_now
 from flows.rates import Meter
-from flows.recovery import check_used_by, open_store
+from flows.recovery import check_used_by, open_store, store_size
 from flows.views import Views
 
 
@@ -176,6 +176,8 @@ class Edges(NamedTuple):
     def _before_snapshot(self, job: Job, sink: RedisStreamSink) -> None:
         """Once in an epoch, also in one without changes."""
         self._check_store(job)
+        if self.launch.recovery is not None:
+            self.health.on_store(store_size(self.launch.recovery))
         sink.check_ends()
 
     def _check_store(self, job: Job) -> None:

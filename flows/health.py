@@ -19,19 +19,24 @@ _STILL_S = 2.0
 
 
 class Partition(NamedTuple):
-    """One partition of the source. Seconds: how old its position is, how far it lags, how long ago it said anything."""
+    """One partition of the source. Seconds: how old its position is, how far it lags, how long ago it said anything,
+    and for how long MongoDB has not answered it (None when it does).
+    """
 
     progress: SourceProgress
     caught_up: bool
     position_age_s: float
     lag_s: float
     said_s: float
+    away_s: float | None = None
 
 
 class Facts(NamedTuple):
     """Everything that is known of the process at one moment. Ages and durations are seconds, None when there is none;
     `polled_s` is how long ago the worker last asked a partition for changes, `written_s` how long ago the sink did
-    anything, also in vain. `behind` counts oplog entries; `headroom_s` is how far the position is from the oplog's end.
+    anything, also in vain. `behind` counts oplog entries; `headroom_s` is how far the position is from the oplog's end;
+    `source_ahead_s` how far MongoDB's clock is ahead of ours. A process without a recovery folder does not recover, and
+    its `checkpoint_age_s` means nothing; `store_bytes` is the folder's size.
     """
 
     at_ms: int
@@ -44,6 +49,7 @@ class Facts(NamedTuple):
     redis_away: str | None
     headroom_s: float | None
     behind: int | None
+    source_ahead_s: float | None
     read_ahead: int
     read: Mapping[str, int]
     records: Mapping[tuple[str, str], int]
@@ -56,6 +62,8 @@ class Facts(NamedTuple):
     pending: Mapping[str, int]
     checkpoint_age_s: float | None
     epoch_s: float | None
+    recovers: bool
+    store_bytes: int | None
     generation: int
     is_writer: bool | None
 
@@ -72,13 +80,20 @@ class Health:
     """
 
     def __init__(
-        self, *, started_ms: int, join: JoinGauges | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        started_ms: int,
+        join: JoinGauges | None = None,
+        recovers: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lock = threading.Lock()
         self._clock = clock
         self._join = join or JoinGauges()
         self._started_ms = started_ms
+        self._recovers = recovers
         self._progress: dict[str, tuple[SourceProgress, bool, float]] = {}
+        self._away_since_s: dict[str, float] = {}
         self._polled: dict[str, tuple[float, int]] = {}
         self._read: Counter[str] = Counter()
         self._sink_at_s: float | None = None
@@ -92,6 +107,7 @@ class Health:
         self._dead_letters = 0
         self._latency_s, self._call_s = Histogram(), Histogram()
         self._epochs: dict[str, tuple[float, float | None]] = {}
+        self._store_bytes: int | None = None
         self._generation = 0
         self._is_writer: bool | None = None
 
@@ -103,6 +119,10 @@ class Health:
             before = self._progress.get(progress.partition)
             same = before is not None and before[0][1:4] == progress[1:4] and not progress.away
             self._progress[progress.partition] = (progress, same and progress.phase == "tail", self._clock())
+            if not progress.away:
+                self._away_since_s.pop(progress.partition, None)
+            else:
+                self._away_since_s.setdefault(progress.partition, self._clock())
 
     def on_poll(self, partition: str, taken: int, ahead: int) -> None:
         """The worker asked a partition for changes and got so many; `ahead` more are read. Called a thousand times a
@@ -135,6 +155,11 @@ class Health:
             now_s = self._clock()
             before = self._epochs.get(partition)
             self._epochs[partition] = (now_s, None if before is None else now_s - before[0])
+
+    def on_store(self, size: int | None) -> None:
+        """So many bytes has the recovery folder; None where another process keeps it."""
+        with self._lock:
+            self._store_bytes = size
 
     def on_interval(self, interval: Interval) -> None:
         with self._lock:
@@ -175,7 +200,10 @@ class Health:
         now_s = self._clock()
         with self._lock:
             server_ms = self._server_ms(now_ms, now_s)
-            partitions = tuple(_partition(*known, now_s, server_ms) for known in self._progress.values())
+            away_since_s = self._away_since_s
+            partitions = tuple(
+                _partition(*known, now_s, server_ms, away_since_s.get(name)) for name, known in self._progress.items()
+            )
             polled = dict(self._polled)
             epochs = list(self._epochs.values())
             return Facts(
@@ -189,6 +217,7 @@ class Health:
                 redis_away=self._redis_away,
                 headroom_s=self._headroom_s(),
                 behind=None if self._oplog is None else self._oplog[0].behind,
+                source_ahead_s=None if self._oplog is None else (server_ms - now_ms) / 1000,
                 read_ahead=sum(ahead for _, ahead in polled.values()),
                 read=dict(self._read),
                 records=dict(self._records),
@@ -201,6 +230,8 @@ class Health:
                 pending=self._join.pending,
                 checkpoint_age_s=max((now_s - at_s for at_s, _ in epochs), default=None),
                 epoch_s=max((took_s for _, took_s in epochs if took_s is not None), default=None),
+                recovers=self._recovers,
+                store_bytes=self._store_bytes,
                 generation=self._generation,
                 is_writer=self._is_writer,
             )
@@ -221,6 +252,8 @@ class Health:
             "position": min((p.position for p in progresses), default=""),
             "source_ts_ms": min((p.ts_ms for p in progresses), default=0),
             "lag_ms": round(facts.lag_s * 1000),
+            "lag_events": facts.behind,
+            "source_ahead_ms": None if facts.source_ahead_s is None else round(facts.source_ahead_s * 1000),
             "written": self._written,
             "skipped": facts.skipped,
             "retries": sum(p.retries for p in progresses),
@@ -229,11 +262,15 @@ class Health:
             "state_entries": sum(facts.state_entries.values()),
             "pending": sum(facts.pending.values()),
             "oplog_headroom_s": None if facts.headroom_s is None else round(facts.headroom_s),
+            "recovers": facts.recovers,
+            "snapshot_age_s": _snapshot_age_s(facts),
+            "epoch_s": None if facts.epoch_s is None else round(facts.epoch_s, 1),
+            "store_bytes": facts.store_bytes,
             "snapshot": _snapshot(progresses),
         }
         if facts.held:
             figures |= {"holding_since_ms": facts.held[0], "holding_reason": facts.held[1]}
-        return figures
+        return figures | _away(facts)
 
     def _server_ms(self, now_ms: int, now_s: float) -> float:
         if self._oplog is None:
@@ -247,17 +284,34 @@ class Health:
         return (min(p.ts_ms for p, _, _ in self._progress.values()) - self._oplog[0].oldest_ms) / 1000
 
 
-def _partition(progress: SourceProgress, caught_up: bool, at_s: float, now_s: float, server_ms: float) -> Partition:
+def _partition(
+    progress: SourceProgress, caught_up: bool, at_s: float, now_s: float, server_ms: float, away_since_s: float | None
+) -> Partition:
     """It does not lag when the server has just said that there is no more, however old the last change is."""
     age_s = max(0.0, (server_ms - progress.ts_ms) / 1000)
     still = progress.phase != "tail" or (caught_up and now_s - at_s < _STILL_S)
-    return Partition(progress, caught_up, age_s, 0.0 if still else age_s, now_s - at_s)
+    away_s = None if away_since_s is None else now_s - away_since_s
+    return Partition(progress, caught_up, age_s, 0.0 if still else age_s, now_s - at_s, away_s)
 
 
 def _phase(partitions: tuple[Partition, ...]) -> str:
     """The phase of the partition that is furthest behind."""
     phases = {partition.progress.phase for partition in partitions}
     return next((phase for phase in ("snapshot", "waiting", "tail") if phase in phases), "starting")
+
+
+def _snapshot_age_s(facts: Facts) -> int | None:
+    """Of the last recovery snapshot; None before the first, and where none is kept."""
+    return round(facts.checkpoint_age_s) if facts.recovers and facts.checkpoint_age_s is not None else None
+
+
+def _away(facts: Facts) -> dict[str, Any]:
+    """While MongoDB does not answer: why, and since when; of several partitions the longest."""
+    away = [(p.away_s, p.progress.away) for p in facts.partitions if p.away_s is not None]
+    if not away:
+        return {}
+    away_s, reason = max(away)
+    return {"source_away_since_ms": facts.at_ms - round(away_s * 1000), "source_away_reason": reason}
 
 
 def _snapshot(progresses: list[SourceProgress]) -> dict[str, Any] | None:

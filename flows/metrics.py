@@ -237,6 +237,13 @@ SPECS: tuple[Spec, ...] = (
         lambda f: _one(f.epoch_s),
     ),
     Spec(
+        "dbwatch_recovery_store_bytes",
+        "gauge",
+        (),
+        "Size of the recovery folder; absent without one, and where another process keeps it.",
+        lambda f: _one(f.store_bytes),
+    ),
+    Spec(
         "dbwatch_generation",
         "gauge",
         (),

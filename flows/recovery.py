@@ -140,6 +140,15 @@ def check_used_by(folder: Path, *, run_id: str) -> None:
         )
 
 
+def store_size(folder: Path) -> int | None:
+    """How many bytes the partitions take, with what the engine has not moved into them yet; None when there is none."""
+    try:
+        sizes = [file.stat().st_size for file in folder.glob("part-*.sqlite3*")]
+    except OSError:  # a log that the engine removes at this moment
+        return None
+    return sum(sizes) if sizes else None
+
+
 def label_store(folder: Path, *, job_id: str, run_id: str, generation: int = 1) -> None:
     """Write down which job the store belongs to, which generation of it, and which run uses it now."""
     whole = folder / f".{_LABEL}.{uuid.uuid4().hex}"

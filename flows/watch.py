@@ -132,7 +132,8 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
     check_redis(settings.redis_url, settings.keys)
     client = connect_redis(settings.redis_url)
     gauges, meter = JoinGauges(), Meter()
-    health = Health(started_ms=now_ms(), join=gauges)
+    recovers = launch.recovery is not None
+    health = Health(started_ms=now_ms(), join=gauges, recovers=recovers)
     clock = ClockWatch()
     pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending, clock=clock)
 
@@ -145,15 +146,13 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
         facts = at_now(health.facts)
         serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
         show_beside_the_engines(facts)
-        if settings.metrics is not None:
-            OplogWatch(settings.mongo_uri, settings.mongo_db, views.collections, health=health).start()
+        OplogWatch(settings.mongo_uri, settings.mongo_db, views.collections, health=health).start()
     except BaseException:
         pulse.stop()
         raise
     source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
     collect_seldom()
     take_turns_often()
-    recovers = launch.recovery is not None
     dataflow = build(
         views,
         source,

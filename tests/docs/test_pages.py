@@ -157,7 +157,7 @@ def test_every_field_of_rates_and_health_is_in_its_table() -> None:
     meter.add([Record("v", "u", "k", 1, "p", Versions("p", {}))], 2, 0)
     rates = rates_fields(meter.take(), at_ms=1, process="0", seconds=1.0)
     assert set(first_cells(section(text_of("records.md"), "`P:rates`"))) == set(rates)
-    health.on_progress(SourceProgress("tail-0", "snapshot", "c", 1, 2, "p", 3))
+    health.on_progress(SourceProgress("tail-0", "snapshot", "c", 1, 2, "p", 3, away="no answer"))
     health.on_held("full", 5)
     page = section(text_of("records.md"), "`P:health`")
     assert set(first_cells(page)) == set(health.figures(6))

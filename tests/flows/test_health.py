@@ -137,3 +137,55 @@ def test_what_was_written_adds_up() -> None:
     for _ in range(2):
         health.on_interval(Interval({}, [], written=3, skipped=1))
     assert (health.figures(1)["written"], health.figures(1)["skipped"]) == (6, 2)
+
+
+def test_how_old_the_last_recovery_snapshot_is_and_how_large_the_folder() -> None:
+    clock = Clock()
+    health = Health(started_ms=0, clock=clock)
+    before = health.figures(1)
+    assert (before["recovers"], before["snapshot_age_s"], before["epoch_s"], before["store_bytes"]) == (
+        True,
+        None,
+        None,
+        None,
+    )
+    health.on_epoch("tail-0")
+    clock.now_s += 5.04
+    health.on_epoch("tail-0")
+    health.on_store(4096)
+    clock.now_s += 3.4
+    figures = health.figures(1)
+    assert (figures["snapshot_age_s"], figures["epoch_s"], figures["store_bytes"]) == (3, 5.0, 4096)
+
+
+def test_without_a_recovery_folder_the_end_of_an_epoch_is_no_snapshot() -> None:
+    health = Health(started_ms=0, recovers=False)
+    health.on_epoch("tail-0")
+    figures = health.figures(1)
+    assert (figures["recovers"], figures["snapshot_age_s"]) == (False, None)
+
+
+def test_a_database_that_is_away_is_told_with_its_reason_and_since_when_it_is() -> None:
+    clock = Clock()
+    health = Health(started_ms=0, clock=clock)
+    health.on_progress(progress("tail-0"))
+    assert "source_away_reason" not in health.figures(10_000)
+    health.on_progress(progress("tail-0")._replace(away="connection refused"))
+    clock.now_s += 2
+    health.on_progress(progress("tail-0")._replace(away="no primary"))
+    health.on_progress(progress("tail-1")._replace(away="later"))
+    figures = health.figures(10_000)
+    assert (figures["source_away_since_ms"], figures["source_away_reason"]) == (8000, "no primary")
+    health.on_progress(progress("tail-0"))
+    health.on_progress(progress("tail-1"))
+    assert "source_away_since_ms" not in health.figures(10_000)
+
+
+def test_the_databases_clock_is_compared_with_ours() -> None:
+    clock = Clock()
+    health = Health(started_ms=0, clock=clock)
+    assert (health.figures(1)["source_ahead_ms"], health.figures(1)["lag_events"]) == (None, None)
+    health.on_oplog(Oplog(server_ms=6000, oldest_ms=1000, behind=7))
+    clock.now_s += 2
+    figures = health.figures(5500)
+    assert (figures["source_ahead_ms"], figures["lag_events"]) == (2500, 7)

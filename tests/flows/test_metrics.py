@@ -107,7 +107,9 @@ def test_generation_writer_and_dead_letters_are_those_that_were_told(health: Hea
     health.on_generation(3)
     health.on_writer(is_writer=True)
     health.on_dead_letters(2)
+    health.on_store(4096)
     value = scrape(health)
+    assert value("dbwatch_recovery_store_bytes") == 4096
     assert (value("dbwatch_generation"), value("dbwatch_writer"), value("dbwatch_dead_letters_total")) == (3, 1, 2)
 
 

@@ -32,6 +32,7 @@ from flows.recovery import (
     make_store,
     open_store,
     stay_empty,
+    store_size,
 )
 
 PARTITIONS = 4
@@ -236,3 +237,12 @@ def test_a_store_has_large_pages_and_is_in_the_journal_mode_in_which_several_pro
         with closing(sqlite3.connect(part)) as db:
             assert db.execute("PRAGMA page_size").fetchone() == (32768,)
             assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_size_of_a_store_is_that_of_its_partitions(tmp_path: Path) -> None:
+    assert store_size(tmp_path) is None
+    assert store_size(tmp_path / "missing") is None
+    make_store(tmp_path)
+    (tmp_path / "dbwatch.json").write_text("x" * 1000, "utf-8")
+    (tmp_path / "part-0.sqlite3-wal").write_bytes(b"x" * 100)
+    assert store_size(tmp_path) == sum(file.stat().st_size for file in tmp_path.glob("*.sqlite3")) + 100
