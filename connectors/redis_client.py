@@ -43,6 +43,9 @@ _AWAY = (
 _FOR_NOW = ("BUSY", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "UNKILLABLE")
 """How the replies begin that tell of a state which passes: a full disk, a replica or a script that is waited for."""
 
+_IN_PIPELINE = " of pipeline caused error: "
+"""What stands between the command that redis-py names and the reply, when a pipeline brings it."""
+
 
 def connect(url: str, *, resend: bool = True) -> Redis:
     """A client that gives text and speaks RESP2, so that replies have one shape on every server.
@@ -90,15 +93,22 @@ def translated(doing: str) -> Generator[None]:
     except _AWAY as exc:
         raise TransientError(f"{doing}: {exc}") from exc
     except rx.ResponseError as exc:
-        if str(exc).startswith(_FOR_NOW):
-            raise TransientError(f"{doing}: {exc}") from exc
-        if str(exc).startswith("WRONGTYPE"):
+        reply = _reply(exc)
+        if reply.startswith(_FOR_NOW):
+            raise TransientError(f"{doing}: {reply}") from exc
+        if reply.startswith("WRONGTYPE"):
             raise ConfigError(
                 f"{doing}: the key holds a value of another type; something else uses it: set another DBWATCH_PREFIX"
             ) from exc
-        raise ConfigError(f"{doing}: Redis answered {exc}") from exc
+        raise ConfigError(f"{doing}: Redis answered {reply}") from exc
     except rx.RedisError as exc:
         raise TransientError(f"{doing}: {exc}") from exc
+
+
+def _reply(exc: Exception) -> str:
+    """What Redis said, without what redis-py puts around it when a pipeline brought it (asyncio's: as a tuple)."""
+    before, found, reply = str(exc).rpartition(_IN_PIPELINE)
+    return reply.removeprefix("(").removesuffix(",)").strip("'\"") if found else before + reply
 
 
 @contextmanager

@@ -23,6 +23,8 @@ SECRET = "s3cret"
         (rx.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), TransientError),
         (rx.ResponseError("NOREPLICAS Not enough good replicas to write."), TransientError),
         (rx.ResponseError("BUSY Redis is busy running a script"), TransientError),
+        (rx.ResponseError("Command # 2 (XADD s) of pipeline caused error: BUSY Redis is busy"), TransientError),
+        (rx.ResponseError("Command # 2 (XADD s) of pipeline caused error: ('BUSY Redis is busy',)"), TransientError),
         (rx.AuthenticationError("WRONGPASS"), ConfigError),
         (rx.NoPermissionError("NOPERM"), ConfigError),
         (rx.ResponseError("WRONGTYPE Operation against a key"), ConfigError),
