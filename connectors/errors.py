@@ -13,6 +13,7 @@
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
     ├── BadRecord         one event cannot be decoded, joined or written: it becomes a dead letter; exit 3
     ├── TooManyLetters    more dead letters within a minute than is allowed: stop; exit 3
+    ├── Forbidden         a role may not do this: say so to who asked, do nothing; exit 2
     ├── PeerEnded         another process of the same job has ended, so this one must: its error and exit status
     └── Stopped           a stop was asked for while something waited: leave without a word
 
@@ -122,6 +123,12 @@ class TooManyLetters(DBWatchError):
     """So many events in a row cannot be decoded, joined or written that something else must be wrong."""
 
     exit_status = 3
+
+
+class Forbidden(DBWatchError):
+    """Who asks may not do this: their role does not allow it."""
+
+    exit_status = 2
 
 
 class Stopped(DBWatchError):

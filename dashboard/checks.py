@@ -1,4 +1,4 @@
-"""What is looked at before the page is served: settings, and whether Redis lets us in."""
+"""What is looked at before the page is served: settings, roles, and whether Redis lets us in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 from connectors.errors import DBWatchError, TransientError
 from connectors.redis_client import connect, translated
 from connectors.settings import Settings
+from dashboard.roles import roles
 
 log = structlog.get_logger()
 
@@ -20,6 +21,7 @@ def check() -> None:
     """
     try:
         settings = Settings.load()
+        roles()
         with connect(settings.redis_url) as client, translated("REDIS_URL"):
             client.ping()
     except TransientError as exc:

@@ -14,7 +14,7 @@ from connectors.errors import ConfigError
 from connectors.rows import covers, touch
 from flows.policies import POLICY_KEYS
 
-_FILE_KEYS = ("views", *POLICY_KEYS)
+_FILE_KEYS = ("views", "roles", *POLICY_KEYS)  # `roles` is the dashboard's, which checks it
 _VIEW_KEYS = ("collection", "mask", "fields", "lookups")
 _LOOKUP_KEYS = ("collection", "local", "foreign", "fields", "mask")
 _KINDS: Mapping[type, str] = {

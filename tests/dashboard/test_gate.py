@@ -63,6 +63,7 @@ def served(env: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str
     [
         ("DBWATCH_STREAM_SHARDS", "many", "expected a whole number"),
         ("REDIS_URL", "http://127.0.0.1", "expected an address"),
+        ("DBWATCH_CONFIG", "gone.toml", "no such file"),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_line_and_status_2(name: str, value: str, says: str, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from connectors.mongo_state import SourceProgress
 from connectors.passwords import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD
 from connectors.records import LookupVersion, Record, Versions
 from connectors.settings import DEFAULTS, Keys
+from dashboard.hidden import HIDDEN_VALUE
+from dashboard.permissions import EXPORT_ROWS
+from dashboard.roles import parse_roles
 from dbwatch.cli import cli
 from flows.health import Health
 from flows.metrics import SPECS
@@ -83,9 +86,32 @@ def test_every_policy_and_its_default_is_in_its_table() -> None:
 
 
 def test_the_example_of_the_views_is_the_file_that_is_shipped() -> None:
-    (example,) = blocks(text_of("configuration.md"), "toml")
+    example = blocks(text_of("configuration.md"), "toml")[0]
     shipped = tomllib.loads((ROOT / "dbwatch.toml").read_text(encoding="utf-8"))
     assert parse_views(tomllib.loads(example)) == parse_views(shipped)
+
+
+def test_the_example_of_roles_hides_what_the_page_says() -> None:
+    page = section(text_of("configuration.md"), "Roles")
+    (example,) = blocks(page, "toml")
+    shipped = tomllib.loads((ROOT / "dbwatch.toml").read_text(encoding="utf-8"))
+    found = parse_roles({**tomllib.loads(example), **shipped})
+    hidden = {f"{h.view}.{h.path}" for h in found.hidden["viewer"] if not h.in_versions}
+    assert hidden == {"users.email", "comments.user.email", "comments.email", "comments.text"}
+    for path in hidden:
+        assert f"`{path}`" in page or f'"{path}"' in page
+    assert HIDDEN_VALUE in page
+
+
+def test_every_key_of_the_roles_and_its_default_is_in_the_table() -> None:
+    page = section(text_of("configuration.md"), "Roles")
+    with pytest.raises(ConfigError, match="unknown key `x`") as error:
+        parse_roles({"roles": {"viewer": {"x": 1}}})
+    assert set(first_cells(page.partition("| key of")[2].partition("\n")[2])) == set(
+        re.findall(r"`(\w+)`", str(error.value).partition("valid keys are")[2])
+    )
+    for role, limit in EXPORT_ROWS.items():
+        assert f"{limit} for `{role}`" in page
 
 
 @pytest.mark.parametrize("command", list(commands()), ids=lambda command: command.path)
