@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from connectors.errors import ConfigError
 from connectors.stream_ids import parts
@@ -29,9 +29,14 @@ class Place(NamedTuple):
     def id(self) -> str:
         return f"{self.ms}-{self.seq}"
 
+    @property
+    def is_moment(self) -> bool:
+        """Whether it is where a millisecond begins, and no entry stands there."""
+        return self.stream == _BEFORE_ALL
+
     def __str__(self) -> str:
-        """`<stream>/<id>`, which is the address of a record, too."""
-        return f"{self.stream}/{self.id}"
+        """`<stream>/<id>`, which is the address of a record, too; of a moment its milliseconds."""
+        return str(self.ms) if self.is_moment else f"{self.stream}/{self.id}"
 
     @classmethod
     def of(cls, stream: int, entry_id: str) -> Place:
@@ -44,14 +49,15 @@ class Place(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, *, streams: int) -> Place:
-        """The place of an address; raises `ConfigError` when it is none of a feed of so many streams."""
-        found = re.fullmatch(r"(\d{1,4})/(\d{1,20})-(\d{1,20})", text, re.ASCII)
-        place = cls(int(found[2]), int(found[3]), int(found[1])) if found else None
-        if place is None or place.ms > _LARGEST or place.seq > _LARGEST:
+        """The place that a text names; raises `ConfigError` when it names none of a feed of so many streams."""
+        found = re.fullmatch(r"(?:(\d{1,4})/(\d{1,20})-)?(\d{1,20})", text, re.ASCII)
+        if found is None or any(int(number) > _LARGEST for number in found.groups("0")):
             raise ConfigError(f"{text[:60]!r} is no address of a record; expected one such as 0/1763760000000-0")
-        if place.stream >= streams:
-            raise ConfigError(f"{text!r} names stream {place.stream}; the feed has {streams}, counted from 0")
-        return place
+        if found[1] is None:
+            return cls.moment(int(found[3]))
+        if int(found[1]) >= streams:
+            raise ConfigError(f"{text!r} names stream {found[1]}; the feed has {streams}, counted from 0")
+        return cls(int(found[2]), int(found[3]), int(found[1]))
 
 
 class Entry(NamedTuple):
@@ -83,6 +89,17 @@ class Span(NamedTuple):
     def past(self, place: Place, *, newest_first: bool) -> Span:
         """What is left of it for who has come to this place."""
         return self._replace(before=place) if newest_first else self._replace(after=place)
+
+
+class Page(NamedTuple):
+    """Entries in the direction of reading. `stopped` says why there are no more: the page is `full`, the span is at its
+    `end`, or the `budget` was used up. `at` is the last place looked at, from which the next page goes on; None when
+    there was nothing to look at. `looked` counts the entries looked at."""
+
+    entries: tuple[Entry, ...]
+    stopped: Literal["full", "end", "budget"]
+    at: Place | None
+    looked: int
 
 
 class Lanes:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from redis import ResponseError
 from redis.asyncio import Redis
 
-from connectors.places import Entry, Lanes, Place, Span
+from connectors.places import Entry, Lanes, Page, Place, Span
+from connectors.reach import Reach, reach_from
 from connectors.redis_client import translated
 
 Fields = Mapping[str, str]
@@ -34,29 +35,6 @@ class Budget(NamedTuple):
 
     entries: int = 50_000
     seconds: float = 1.5
-
-
-class Page(NamedTuple):
-    """Entries in the direction of reading. `stopped` says why there are no more: the page is `full`, the span is at its
-    `end`, or the `budget` was used up. `at` is the last place looked at, from which the next page goes on; None when
-    there was nothing to look at. `looked` counts the entries looked at."""
-
-    entries: tuple[Entry, ...]
-    stopped: Literal["full", "end", "budget"]
-    at: Place | None
-    looked: int
-
-
-class Reach(NamedTuple):
-    """What the streams hold: how many entries, the oldest and the newest. From `complete_from` on nothing was trimmed
-    from any stream; None when nothing ever was. `gone` counts the entries that were trimmed or deleted, None when the
-    server does not know (Redis before 7.0)."""
-
-    entries: int
-    oldest: Place | None
-    newest: Place | None
-    complete_from: Place | None
-    gone: int | None
 
 
 def _every(_fields: Fields) -> bool:
@@ -162,29 +140,6 @@ async def reach_of(client: Redis, streams: Sequence[str]) -> Reach:
             if isinstance(info, Exception) and not (isinstance(info, ResponseError) and "no such key" in str(info)):
                 raise info
     return reach_from({n: info for n, info in enumerate(infos) if not isinstance(info, Exception)})
-
-
-def reach_from(infos: Mapping[int, Mapping[str, Any]]) -> Reach:
-    """The same from what `XINFO STREAM` says of each stream that there is. Pure."""
-    oldest = [Place.of(n, info["first-entry"][0]) for n, info in infos.items() if info["first-entry"]]
-    newest = [Place.of(n, info["last-entry"][0]) for n, info in infos.items() if info["last-entry"]]
-    length = sum(int(info["length"]) for info in infos.values())
-    gone = {n: int(info["entries-added"]) - int(info["length"]) for n, info in infos.items() if "entries-added" in info}
-    from_here: list[Place] = []
-    for n, info in infos.items():
-        if gone.get(n) == 0:
-            continue
-        if info["first-entry"]:
-            from_here.append(Place.of(n, info["first-entry"][0]))
-        elif gone.get(n):
-            from_here.append(Place.moment(Place.of(n, info["last-generated-id"]).ms + 1))
-    return Reach(
-        entries=length,
-        oldest=min(oldest, default=None),
-        newest=max(newest, default=None),
-        complete_from=max(from_here, default=None),
-        gone=sum(gone.values()) if len(gone) == len(infos) else None,
-    )
 
 
 class Breath:

@@ -36,6 +36,11 @@ def test_a_place_is_written_as_the_address_of_its_record() -> None:
     place = Place.of(2, "1763760000000-7")
     assert str(place) == "2/1763760000000-7"
     assert Place.parse(str(place), streams=3) == place
+    moment = Place.moment(1763760000000)
+    assert str(moment) == "1763760000000"
+    assert Place.parse(str(moment), streams=3) == moment
+    assert moment.is_moment
+    assert not place.is_moment
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from connectors.errors import ConfigError, TransientError
-from connectors.places import Place, Span
+from connectors.places import Page, Place, Span
+from connectors.reach import reach_from
 from connectors.redis_client import connect, connect_async
 from connectors.settings import Keys
-from connectors.stream_pages import Budget, Fields, Page, page_of, reach_from, reach_of, settled_end
+from connectors.stream_pages import Budget, Fields, page_of, reach_of, settled_end
 from tests.conftest import REDIS_KINDS
 
 T = TypeVar("T")
