@@ -13,7 +13,7 @@ from functools import lru_cache
 from connectors.changes import RETRIED
 from connectors.records import Record, Versions
 from flows.join.differences import changed_between, changed_by_answer, joined
-from flows.join.levels import Levels, Part, Table
+from flows.join.levels import Levels
 from flows.join.losses import letter_of_update, letter_of_version, passed
 from flows.join.messages import (
     NO_REFERENCE,
@@ -29,6 +29,7 @@ from flows.join.messages import (
     Version,
     lookup_version,
 )
+from flows.join.parts import Part, Table
 from flows.join.plan import Plan, ViewPlan, next_stop, stand
 from flows.join.shards import shard_of
 

@@ -31,8 +31,9 @@ from flows import staged
 from flows.denormalize import denormalize
 from flows.gauges import StageGauge
 from flows.join import values
-from flows.join.levels import SLOTS, Table
+from flows.join.levels import SLOTS
 from flows.join.messages import Candidate
+from flows.join.parts import Table
 from flows.join.plan import Plan
 from flows.join.shards import shard_of
 from flows.join.stages import shards_of, stages_of

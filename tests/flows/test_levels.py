@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.join import levels
-from flows.join.levels import BASE, FRESH, RECENT, SLOTS, Levels, Pairs, Table
+from flows.join.levels import BASE, FRESH, RECENT, SLOTS, Levels
+from flows.join.parts import Pairs, Table
 from tests.flows.slots import Sizes, use
 
 KEYS = ["a", "b", "c", "d", "e", "f"]
