@@ -72,7 +72,7 @@ class Levels:
     def __init__(self, parts: Mapping[str, Part]) -> None:
         self._parts = parts
         self._all = tuple(parts.values())
-        self._is_written = False
+        self._is_written = self._is_read = False  # now or before; it is a state that is read back
         self._number = self._base = 0  # of what was written last, and of the last base
         self._emptied: int | None = None
         self._used: set[int] = set()  # since base was written
@@ -234,10 +234,13 @@ class Levels:
         self._announced = {slot: self._made(blob) for slot, blob in self._announced.items()}
 
     def expect(self) -> None:
-        """What was written will be read back."""
-        if not self._is_written:
-            self._is_written = True
-            self._awaited = dict.fromkeys(range(len(SLOTS)))
+        """What was written will be read back. Raises `RuntimeError` when the shard is at work already."""
+        if self._is_read:
+            return
+        if self._is_written or any(part.kept or part.now for part in self._all):
+            raise RuntimeError("the state of a shard came back when the shard was at work already")
+        self._is_written = self._is_read = True
+        self._awaited = dict.fromkeys(range(len(SLOTS)))
 
     def restore(self, slot: int, written: bytes) -> bool:
         """Take back a slot, each once; whether that was the last of them, and the state is whole again. Raises

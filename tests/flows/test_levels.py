@@ -290,6 +290,35 @@ def test_the_parts_wait_until_every_slot_was_read_back() -> None:
     assert not kept.levels.waits
 
 
+@pytest.mark.parametrize("has_ended", [False, True], ids=["in its first epoch", "later"])
+@pytest.mark.parametrize("step", [Put("key 000001", (9, 9)), Put("a", None), Pair("a", "b", is_in=True)], ids=repr)
+def test_a_state_that_comes_back_to_a_shard_at_work_is_refused(step: Step, *, has_ended: bool) -> None:
+    """Or what the shard did meanwhile, and what was written of it, would be mixed with what was there before."""
+    _, written = filled(3)
+    kept = Kept()
+    change(kept, step)
+    if has_ended:
+        epoch(kept)
+    before = kept.state
+    with pytest.raises(RuntimeError, match="at work already"):
+        kept.levels.expect()
+    with pytest.raises(RuntimeError, match="at work already"):
+        kept.levels.restore(BASE, written[BASE])
+    assert kept.state == before
+    assert not kept.levels.waits
+
+
+def test_a_shard_that_was_read_back_may_be_expected_again_when_it_is_at_work() -> None:
+    """Each stage of a shard says so by itself, and so does the step that knows its name."""
+    _, written = filled(3)
+    kept = read_back(written, range(len(SLOTS)))
+    kept.table.put("key 000001", (9, 9))
+    epoch(kept)
+    kept.levels.expect()
+    assert not kept.levels.waits
+    assert kept.table["key 000001"] == (9, 9)
+
+
 def test_a_state_whose_base_is_older_than_what_was_moved_to_it_is_refused() -> None:
     kept, durable = filled(100)
     kept.table.put("key 000001", (1, 1))
