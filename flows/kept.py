@@ -1,13 +1,13 @@
-"""Steps of the engine that keep what the join knows: each level of each shard is a state of the engine's.
+"""Steps of the engine that keep what the join knows: each slot of each shard is a state of the engine's.
 
-They write nothing else and emit nothing. A step is woken for a shard when one of its levels must be written at the end
+They write nothing else and emit nothing. A step is woken for a shard when one of its slots must be written at the end
 of the epoch; the shard itself is in the same worker, for the engine places both by the same key.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
@@ -17,6 +17,9 @@ from flows.join.stages import ShardsOfKind
 
 ToWrite = tuple[str, tuple[int, str]]
 """`(shard, (slot, shard))`."""
+
+V = TypeVar("V")
+S = TypeVar("S")
 
 
 def write_slots(step_id: str, to_write: KeyedStream[tuple[int, str]], shards: ShardsOfKind) -> None:
@@ -45,8 +48,23 @@ def write_names(step_id: str, names: KeyedStream[str], shards: ShardsOfKind) -> 
     op.stateful_batch(step_id, names, logic)
 
 
-class _SlotLogic(StatefulBatchLogic[tuple[int, str], Any, tuple[str, bytes]]):
-    """One level of one shard: what is kept of it for a restart, with the shard's name. It is woken in the epochs in
+class _Keeper(StatefulBatchLogic[V, Any, S]):
+    """Keeps a state and emits nothing; what it is woken for says which shard it is."""
+
+    __slots__ = ()
+
+    def on_notify(self) -> tuple[list[Any], bool]:
+        return [], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[Any], bool]:
+        return [], StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        return None
+
+
+class _SlotLogic(_Keeper[tuple[int, str], tuple[str, bytes]]):
+    """One slot of one shard: what is kept of it for a restart, with the shard's name. It is woken in the epochs in
     which it is to be written; the shard is in the same worker, for the engine places both by the same key.
     """
 
@@ -64,21 +82,12 @@ class _SlotLogic(StatefulBatchLogic[tuple[int, str], Any, tuple[str, bytes]]):
         self._name = values[0][1]
         return [], StatefulBatchLogic.RETAIN
 
-    def on_notify(self) -> tuple[list[Any], bool]:
-        return [], StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[Any], bool]:
-        return [], StatefulBatchLogic.RETAIN
-
-    def notify_at(self) -> datetime | None:
-        return None
-
     def snapshot(self) -> tuple[str, bytes]:
         return self._name, self._shards.levels(self._name).written(self._slot)
 
 
-class _NameLogic(StatefulBatchLogic[str, Any, str]):
-    """One shard of which there are levels."""
+class _NameLogic(_Keeper[str, str]):
+    """One shard of which there are slots."""
 
     __slots__ = ("_name",)
 
@@ -90,15 +99,6 @@ class _NameLogic(StatefulBatchLogic[str, Any, str]):
     def on_batch(self, values: list[str]) -> tuple[list[Any], bool]:
         self._name = values[0]
         return [], StatefulBatchLogic.RETAIN
-
-    def on_notify(self) -> tuple[list[Any], bool]:
-        return [], StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[Any], bool]:
-        return [], StatefulBatchLogic.RETAIN
-
-    def notify_at(self) -> datetime | None:
-        return None
 
     def snapshot(self) -> str:
         return self._name

@@ -1,7 +1,7 @@
 """The join in stages, for several workers: each has some of the shards, and messages travel between them.
 
 Guarantee: in each stage a shard's messages are applied in order; between two shards of two stages order holds as well,
-which is all that the stages ask for. An epoch's snapshot writes the levels of shards in which something changed.
+which is all that the stages ask for. An epoch's snapshot writes a slot of each shard in which something changed.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ Parcel = tuple[str, Contents]
 
 
 class Done(NamedTuple):
-    """What a stage made of a batch: what to do next, and the levels of the shard to be written when the epoch ends."""
+    """What a stage made of a batch: what to do next, and the slots of the shard to be written when the epoch ends."""
 
     routed: list[Routed]
-    levels: Sequence[int]
+    slots: Sequence[int]
 
 
 class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
     """One shard in one stage. A message that cannot be applied becomes a dead letter; the state stays as it was.
 
-    The engine, which does not say which key a logic is for, keeps of it only the shard's name: the levels are snapshots
+    The engine, which does not say which key a logic is for, keeps of it only the shard's name: the slots are snapshots
     of their own, in steps that may get theirs a moment later. What comes before that waits.
     """
 
@@ -167,7 +167,7 @@ def join(step_id: str, changes: Stream[Emitted], plan: Plan, gauges: JoinGauges,
         writes[kind].append(to_write)
     if recovers:
         for kind, streams in writes.items():
-            write_slots(f"{step_id}_{kind}", op.merge(f"{step_id}_{kind}_levels", *streams), shards[kind])
+            write_slots(f"{step_id}_{kind}", op.merge(f"{step_id}_{kind}_slots", *streams), shards[kind])
     return op.flat_map_batch(f"{step_id}_record", parcels, _outputs)
 
 
@@ -180,7 +180,7 @@ def _through(
     gauge: StageGauge,
     recovers: bool,
 ) -> tuple[Stream[Parcel], KeyedStream[tuple[int, str]]]:
-    """One stage: take out the messages for it, pass the others by; and which levels of which shards are to be written.
+    """One stage: take out the messages for it, pass the others by; and which slots of which shards are to be written.
 
     Whole batches at a time, which costs a call each.
     """
@@ -217,7 +217,7 @@ def _onward(items: list[tuple[str, Done]]) -> list[Parcel]:
 
 
 def _to_write(items: list[tuple[str, Done]]) -> list[ToWrite]:
-    return [(shard, (level, shard)) for shard, done in items for level in done.levels]
+    return [(shard, (slot, shard)) for shard, done in items for slot in done.slots]
 
 
 def _packed(routed: list[Routed]) -> list[Parcel]:

@@ -1,7 +1,7 @@
 """The join in one step, for one worker, which has all shards: each change goes its way to the end at once.
 
 Guarantee: the stages are those of `flows.join`, visited in an order that they allow, and what follows from a batch is
-done before the next one. An epoch's snapshot writes the levels of shards in which something changed.
+done before the next one. An epoch's snapshot writes a slot of each shard in which something changed.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ Place = tuple[str, str]
 
 
 class Done(NamedTuple):
-    """What came of a batch: the outputs, the levels of shards to be written when the epoch ends, and the shards that
+    """What came of a batch: the outputs, the slots of shards to be written when the epoch ends, and the shards that
     were not there before.
     """
 
     outputs: list[Output]
-    levels: list[tuple[Place, int]]
+    slots: list[tuple[Place, int]]
     new: list[Place]
 
 
 class _WholeLogic(StatefulBatchLogic[list[Emitted], Done, list[Place]]):
     """The whole join. A message that cannot be applied becomes a dead letter; the state stays as it was.
 
-    The engine keeps of it only which shards there are: their levels are snapshots of their own, in steps that may get
+    The engine keeps of it only which shards there are: their slots are snapshots of their own, in steps that may get
     theirs a moment later. What comes before that waits.
     """
 
@@ -200,7 +200,7 @@ class _WholeLogic(StatefulBatchLogic[list[Emitted], Done, list[Place]]):
                 self._known.add(place)
                 done.new.append(place)
             if self._recovers:
-                done.levels.extend((place, level) for level in shard.levels.to_write())
+                done.slots.extend((place, slot) for slot in shard.levels.to_write())
                 self._changed.add(shard.levels)
             else:
                 shard.levels.forget()
@@ -256,7 +256,7 @@ def join(step_id: str, changes: Stream[Emitted], plan: Plan, gauges: JoinGauges,
     if recovers:
         for kind, shards in kinds.items():
             write_slots(
-                f"{step_id}_{kind}", op.flat_map_batch(f"{step_id}_{kind}_levels", done, _levels_of(kind)), shards
+                f"{step_id}_{kind}", op.flat_map_batch(f"{step_id}_{kind}_slots", done, _slots_of(kind)), shards
             )
         for stage in stages_of(plan):
             new = op.flat_map_batch(f"{step_id}_{stage.name}_new", done, _new_of(stage.kind))
@@ -268,11 +268,11 @@ def _as_one(items: list[Emitted]) -> list[tuple[str, list[Emitted]]]:
     return [("", items)]
 
 
-def _levels_of(kind: str) -> Callable[[list[tuple[str, Done]]], list[ToWrite]]:
-    def levels(items: list[tuple[str, Done]]) -> list[ToWrite]:
-        return [(place[1], (level, place[1])) for _, done in items for place, level in done.levels if place[0] == kind]
+def _slots_of(kind: str) -> Callable[[list[tuple[str, Done]]], list[ToWrite]]:
+    def slots(items: list[tuple[str, Done]]) -> list[ToWrite]:
+        return [(place[1], (slot, place[1])) for _, done in items for place, slot in done.slots if place[0] == kind]
 
-    return levels
+    return slots
 
 
 def _new_of(kind: str) -> Callable[[list[tuple[str, Done]]], list[tuple[str, str]]]:

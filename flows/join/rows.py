@@ -108,7 +108,7 @@ class RowShard:
         elif isinstance(message, Update):
             self._update(message, out)
         elif isinstance(message, Noted):
-            pass  # it has brought us here, where the levels are told to be written
+            pass  # it has brought us here, where the slots to be written are named
         else:
             raise TypeError(f"the rows stage got a {type(message).__name__}")
 

@@ -29,7 +29,7 @@ Level = tuple[str, str, int]
 
 
 class Checkpoint(NamedTuple):
-    """What an epoch's end makes durable: how far each partition was read, the levels as written, the sink's mark."""
+    """What an epoch's end makes durable: how far each partition was read, the slots as written, the sink's mark."""
 
     read: tuple[int, ...]
     levels: dict[Level, bytes]

@@ -73,7 +73,7 @@ def test_what_the_stages_count_is_what_is_kept_and_what_waits(monkeypatch: pytes
     assert counts == [(1, 0), (1, 1), (0, 0), (1, 1)]
 
 
-def test_a_shard_is_made_by_reading_its_levels_back_and_goes_on_when_all_are_there() -> None:
+def test_a_shard_is_made_by_reading_its_slots_back_and_goes_on_when_all_are_there() -> None:
     old = shards_of(PLAN)["values_1"]
     shard = old.get("05")
     assert isinstance(shard, ValueShard)
