@@ -120,7 +120,8 @@ class _WholeLogic(StatefulBatchLogic[list[Emitted], Done, list[Place]]):
             raise RuntimeError("the state of the join was not read back within an epoch")
         for levels in self._changed:
             levels.end_epoch()
-        self._ended, self._changed = self._changed, set()
+        self._ended |= self._changed
+        self._changed = set()
         return sorted(self._known)
 
     def _waits(self) -> bool:
