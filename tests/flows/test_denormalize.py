@@ -7,7 +7,7 @@ import pickle
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +40,11 @@ from flows.join.stages import shards_of, stages_of
 from flows.join.values import ValueShard
 from tests.flows.histories import VIEWS
 from tests.flows.joining import MOVIE, applied, messages, passing
+from tests.flows.ways import both_ways, in_stages
+
+__all__ = ["both_ways"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 SUBSCRIBERS = 5000
 
@@ -91,17 +96,6 @@ class _PatientPartition(StatelessSourcePartition[Change]):
         return datetime.now(UTC) + timedelta(milliseconds=1)
 
 
-_IN_STAGES = [False]
-
-
-@pytest.fixture(autouse=True, params=[False, True], ids=["at once", "in stages"])
-def in_stages(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Of one worker as well, which makes it in one step by itself."""
-    _IN_STAGES.append(request.param)
-    yield
-    _IN_STAGES.pop()
-
-
 def joined(
     source: Source[Any],
     out: list[Any],
@@ -111,7 +105,7 @@ def joined(
 ) -> None:
     flow = Dataflow("test")
     changes = op.input("in", flow, source)
-    records = denormalize("join", changes, Plan(VIEWS), is_parallel=workers > 1 or _IN_STAGES[-1])
+    records = denormalize("join", changes, Plan(VIEWS), is_parallel=workers > 1 or in_stages())
     op.output("out", records, TestingSink(out))
     config = None if recovery is None else RecoveryConfig(str(recovery))
     if workers == 1:

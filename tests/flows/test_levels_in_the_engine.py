@@ -16,9 +16,12 @@ from flows.join import values
 from flows.join.levels import Levels
 from flows.join.stages import Shard, ShardsOfKind
 from tests.flows.slots import Sizes, use
-from tests.flows.test_denormalize import Patient, comment, in_stages, joined, movie, told
+from tests.flows.test_denormalize import Patient, comment, joined, movie, told
+from tests.flows.ways import both_ways
 
-__all__ = ["in_stages"]
+__all__ = ["both_ways"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 SUBSCRIBERS = 400
 

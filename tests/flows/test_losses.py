@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import bytewax.operators as op
@@ -22,6 +22,11 @@ from flows.join.rows import RowShard
 from flows.join.values import ValueShard
 from tests.flows.histories import VIEWS
 from tests.flows.joining import change
+from tests.flows.ways import both_ways, in_stages
+
+__all__ = ["both_ways"]  # a fixture
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 MOVIE = change(1, "movies", "m", "c", {"title": "T", "year": 1})
 POISON = "poison"
@@ -35,22 +40,11 @@ HISTORY = [MOVIE, comment(2, "a", "c"), comment(3, POISON), comment(4, "b"), com
 LETTER = DeadLetter("read", "users", '"u"', "c", "00000009", 9, "cannot be decoded", "{}")
 
 
-_IN_STAGES = [False]
-
-
-@pytest.fixture(autouse=True, params=[False, True], ids=["at once", "in stages"])
-def in_stages(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Of one worker as well, which makes it in one step by itself."""
-    _IN_STAGES.append(request.param)
-    yield
-    _IN_STAGES.pop()
-
-
 def run(items: list[Any]) -> tuple[list[Record], list[DeadLetter]]:
     out: list[Any] = []
     flow = Dataflow("test")
     source: Any = TestingSource(items, batch_size=1)
-    joined = denormalize("join", op.input("in", flow, source), Plan(VIEWS), is_parallel=_IN_STAGES[-1])
+    joined = denormalize("join", op.input("in", flow, source), Plan(VIEWS), is_parallel=in_stages())
     op.output("out", joined, TestingSink(out))
     run_main(flow)
     return [o for o in out if isinstance(o, Record)], [o for o in out if isinstance(o, DeadLetter)]
