@@ -60,27 +60,15 @@ class Job:
         if views is not None:
             config = folder / "dbwatch.toml"
             config.write_text(views, encoding="utf-8")
-        known = {k: v for k, v in os.environ.items() if not k.startswith(("MONGO_", "REDIS_", "DBWATCH_", "BYTEWAX_"))}
         env = {
-            **known,
-            "MONGO_URI": servers.mongod.uri,
-            "MONGO_DB": DATABASE,
-            "REDIS_URL": servers.valkey.uri,
+            **_environment(servers),
             "DBWATCH_PREFIX": prefix,
             "DBWATCH_CONFIG": str(config),
-            "DBWATCH_STREAM_MAXLEN": str(UNTRIMMED),
             "DBWATCH_STREAM_SHARDS": str(shards),
             "DBWATCH_MONGO_PARTITIONS": str(partitions),
-            "DBWATCH_METRICS": "127.0.0.1:0",
             **(settings or {}),
         }
-        command = [PYTHON, "-m", "bytewax.run", "flows.watch:flow"]
-        if recovery:
-            command += ["-r", str(self.recovery_folder)]
-        commands = [command]
-        if processes > 1:
-            addresses = ";".join(_free_addresses(processes))
-            commands = [[*command, "-i", str(i), "-a", addresses] for i in range(processes)]
+        commands = _commands(self.recovery_folder if recovery else None, processes)
         commands[0] = [*profiler, *commands[0]]
         self._is_profiled = bool(profiler)
         self.children = [
@@ -162,6 +150,30 @@ class Job:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def _environment(servers: Servers) -> dict[str, str]:
+    """What every job here is told: no setting of whoever starts the benchmark, and these servers."""
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("MONGO_", "REDIS_", "DBWATCH_", "BYTEWAX_"))}
+    return {
+        **known,
+        "MONGO_URI": servers.mongod.uri,
+        "MONGO_DB": DATABASE,
+        "REDIS_URL": servers.valkey.uri,
+        "DBWATCH_STREAM_MAXLEN": str(UNTRIMMED),
+        "DBWATCH_METRICS": "127.0.0.1:0",
+    }
+
+
+def _commands(recovery_folder: Path | None, processes: int) -> list[list[str]]:
+    """One for each process."""
+    command = [PYTHON, "-m", "bytewax.run", "flows.watch:flow"]
+    if recovery_folder is not None:
+        command += ["-r", str(recovery_folder)]
+    if processes == 1:
+        return [command]
+    addresses = ";".join(_free_addresses(processes))
+    return [[*command, "-i", str(i), "-a", addresses] for i in range(processes)]
 
 
 def _free_addresses(count: int) -> list[str]:

@@ -27,7 +27,7 @@ keys.)
 """
 
 _PAGE_BYTES = 32768
-"""SQLite's largest."""
+"""SQLite has 4096 unless it is told; see `_use_large_pages`."""
 
 _LABEL = "dbwatch.json"
 _FORMAT = 3
