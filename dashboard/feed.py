@@ -1,4 +1,4 @@
-"""The live part of the page: one component, drawn by `feed.js`, that the reader's messages go to."""
+"""The connection of one page: what the reader and the answers tell it, and what its browser says."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from connectors.accounts import Session
+from dashboard.answers import ANSWERS
+from dashboard.asks import Desk
+from dashboard.lenses import Lens, lens_of
+from dashboard.messages import refused
 from dashboard.reader import reader
-
-_FOLDER = Path(__file__).parent
 
 
 class Feed(JSComponent):
@@ -22,28 +25,43 @@ class Feed(JSComponent):
     """
 
     visitor = param.String(doc="Name of who is signed in, to be shown.")
+    role = param.String(doc="Their role, to be shown; what it allows is decided on the server.")
 
-    _esm: ClassVar[str | PathLike[str]] = _FOLDER / "feed.js"
-    _stylesheets: ClassVar[list[str]] = [
-        (_FOLDER / name).read_text(encoding="utf-8") for name in ("theme.css", "feed.css")
-    ]
+    _esm: ClassVar[str | PathLike[str]] = Path(__file__).with_name("feed.js")
+
+    def __init__(self, session: Session, **params: Any) -> None:
+        super().__init__(visitor=session.name, role=session.role, **params)
+        self._session = session
+        self._desk = Desk(ANSWERS, lambda: self._session, lambda: reader().source, self.tell)
 
     def _handle_msg(self, data: Any) -> None:
-        """What the browser says; anything may come, and only a hello means something."""
-        if isinstance(data, dict) and data.get("hello") is True:  # pyright: ignore[reportUnknownMemberType]
-            reader().join(self.tell)
+        """What the browser says: anything may come, and what makes no sense does nothing."""
+        if not isinstance(data, dict):
+            return
+        message: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
+        if not self._desk.take(message) and isinstance(message.get("watch"), str):
+            self._watch(message["watch"])
+
+    def _watch(self, filter_text: str) -> None:
+        """Begin to show the feed, or show it through another filter. A text that does not parse changes nothing."""
+        lens = lens_of(filter_text)
+        if isinstance(lens, Lens):
+            reader().join(self.tell, lens)
+        else:
+            self.tell(refused(lens))
 
     def tell(self, message: str) -> None:
-        """Send one of the reader's messages to the browser."""
+        """Send a message to the browser."""
         self._send_msg(message)
 
     def close(self, _session_context: object) -> None:
         """The session has ended."""
+        self._desk.close()
         reader().leave(self.tell)
 
 
-def feed_for(visitor: str) -> Feed:
-    """A feed for the session that is being made; it ends with it."""
-    feed = Feed(visitor=visitor, sizing_mode="stretch_both")
+def feed_for(session: Session) -> Feed:
+    """A feed for the page that is being made; it ends with its session."""
+    feed = Feed(session)
     pn.state.on_session_destroyed(feed.close)
     return feed

@@ -33,6 +33,7 @@ def gate(argv: Sequence[str]) -> bool:
     from bokeh.settings import settings
 
     from connectors import logs
+    from dashboard import asset_handler
     from dashboard.checks import check
     from dashboard.sign_in import HealthHandler
 
@@ -40,6 +41,7 @@ def gate(argv: Sequence[str]) -> bool:
     check()
     settings.auth_module.set_value(str(APP.with_name("auth_module.py")))
     toplevel_patterns.append((r"/healthz", HealthHandler))
+    toplevel_patterns.append((asset_handler.PATTERN, asset_handler.AssetHandler))
     return True
 
 

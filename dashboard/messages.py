@@ -1,12 +1,14 @@
-"""What the server tells the page, as JSON text made once for all viewers. Pure.
+"""What the server tells the page, as JSON text made once for all who see the same. Pure.
 
 `fill` replaces the tables, `news` adds to them, `beat` comes every second and says how things stand; a page that misses
-beats knows that it is cut off. From the page comes only `{"hello": true}`, once it is drawn.
+beats knows that it is cut off. `upTo` is the entry of each stream up to which everything is in the tables, or left out
+and counted, or kept back by the filter. The page says `{"watch": filter text}` once it is drawn and when its filter
+changes; what else it may ask is in `dashboard.asks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -14,22 +16,60 @@ from dashboard.figures import Rates
 from dashboard.rows import PER_TABLE, Row
 from dashboard.status import Status
 
-
-def fill(rows: Sequence[Row]) -> str:
-    """All that the tables hold, oldest first."""
-    return _text({"type": "fill", "perTable": PER_TABLE, "rows": [row._asdict() for row in rows]})
+Positions = Mapping[str, str]
 
 
-def news(rows: Sequence[Row]) -> str:
+def fill(
+    rows: Sequence[Row], *, filter_text: str = "", streams: Sequence[str] = (), up_to: Positions | None = None
+) -> str:
+    """All that the tables hold, oldest first, the filter that it was seen through, and the feed's streams in order."""
+    return _text(
+        {
+            "type": "fill",
+            "perTable": PER_TABLE,
+            "filter": filter_text,
+            "rows": [row._asdict() for row in rows],
+            "streams": list(streams),
+            "upTo": up_to or {},
+        }
+    )
+
+
+def news(rows: Sequence[Row], *, up_to: Positions | None = None) -> str:
     """What has come since the last message, oldest first."""
-    return _text({"type": "news", "rows": [row._asdict() for row in rows]})
+    return _text({"type": "news", "rows": [row._asdict() for row in rows], "upTo": up_to or {}})
+
+
+def answer(to: int, value: object) -> str:
+    """What was asked for."""
+    return _text({"type": "answer", "to": to, "value": value})
+
+
+def progress(to: int, value: object) -> str:
+    """How far the answer to a question has come."""
+    return _text({"type": "progress", "to": to, "value": value})
+
+
+def failed(to: int, message: str) -> str:
+    """Why a question has no answer, in a line for people."""
+    return _text({"type": "failed", "to": to, "message": message})
+
+
+def refused(message: str) -> str:
+    """Why the feed cannot be watched as was asked."""
+    return _text({"type": "refused", "message": message})
 
 
 def beat(
-    status: Status, rates: Rates | None, *, left_out: int = 0, unreadable: int = 0, now_ms: int | None = None
+    status: Status,
+    rates: Rates | None,
+    *,
+    left_out: int = 0,
+    unreadable: int = 0,
+    now_ms: int | None = None,
+    up_to: Positions | None = None,
 ) -> str:
-    """How things stand. `rates` None: they are not known. `left_out`: so many changes a
-    second are not shown."""
+    """How things stand. `rates` None: they are not known. `left_out`: so many changes a second are not shown."""
     return _text(
         {
             "type": "beat",
@@ -38,6 +78,7 @@ def beat(
             "leftOut": left_out,
             "unreadable": unreadable,
             "nowMs": now_ms,
+            "upTo": up_to or {},
         }
     )
 

@@ -9,6 +9,7 @@ import panel as pn
 import structlog
 
 from connectors.accounts import Session
+from dashboard.assets import STYLES, assets
 from dashboard.feed import feed_for
 from dashboard.sign_in import visitor_of
 
@@ -35,6 +36,8 @@ def serve() -> None:
 
 def _page(visitor: Session) -> pn.Template:
     template = pn.Template((Path(__file__).with_name("page.html")).read_text(encoding="utf-8"))
-    template.add_panel("feed", feed_for(visitor.name))
-    template.add_variable("theme", Path(__file__).with_name("theme.css").read_text(encoding="utf-8"))
+    template.add_panel("feed", feed_for(visitor))
+    template.add_variable("build", assets().build)
+    template.add_variable("modules", assets().modules)
+    template.add_variable("styles", STYLES)
     return template

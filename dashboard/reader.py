@@ -2,14 +2,15 @@
 
 What is new in the feed is read at once; then there is a pause, the longer the more came, `TICK_S` at most. Only the
 newest entries are read, at most `TICK_MAX` of each stream, so that the cost does not grow with the rate; what is left
-out is told from the rates. Once a second the rates and the flow's health are read too.
+out is told from the rates. While somebody looks through a filter up to `TICK_MOST` are read, for what they look for may
+be rare. Once a second the rates and the flow's health are read too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -20,19 +21,22 @@ from connectors.errors import BadRecord, DBWatchError
 from connectors.redis_client import connect_async, translated
 from connectors.settings import Keys, Settings
 from connectors.stream_ids import BEGINNING, newest_of, parts
-from dashboard.figures import SERIES_S, Minute, Second, Shortfall
-from dashboard.messages import beat, fill, news
-from dashboard.rows import PER_BATCH, PER_TABLE, Tables
-from dashboard.status import UNREADABLE, Status, status_of
+from dashboard.channels import Channel, Send
+from dashboard.figures import SERIES_S, Minute, Second
+from dashboard.lenses import Entry, Lens
+from dashboard.rows import PER_BATCH
+from dashboard.status import UNREADABLE, status_of
 
 TICK_S = 0.1
 TICK_MAX = 100
+TICK_MOST = 5000
 _ENTRY_S = TICK_S / PER_BATCH
 _SHORTEST_S = 0.02
 BEAT_S = 1.0
 LOOK_BACK = 1000
+LOOK_BACK_FILTERED = 10_000
+"""So many of the newest entries of each stream are looked through when somebody begins to watch."""
 
-Send = Callable[[str], None]
 _Entries = list[tuple[str, Mapping[str, str]]]
 
 log = structlog.get_logger()
@@ -44,45 +48,54 @@ class Reader:
     def __init__(self, client: Redis, keys: Keys) -> None:
         self._client = client
         self._keys = keys
-        self._viewers: set[Send] = set()
+        self._channels: dict[Lens, Channel] = {}
+        self._filling: dict[Lens, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._forget()
 
     def _forget(self) -> None:
-        self._positions = dict.fromkeys(self._keys.changes, BEGINNING)
+        for task in self._filling.values():
+            task.cancel()
+        self._filling = {}
+        self._positions: dict[str, str] = {}
         self._last_rates = BEGINNING
-        self._tables = Tables()
         self._minute = Minute()
-        self._beat = ""
         self._beat_at_s = float("-inf")
-        self._shortfall = Shortfall()
-        self._capped = False
-        self._counted = (0, 0)
         self._away = False
 
-    def join(self, send: Send) -> None:
-        """From now on `send` gets every message; first what the tables hold, as soon as that is known."""
+    @property
+    def source(self) -> tuple[Redis, Keys]:
+        """What is read from, for others of this process."""
+        return self._client, self._keys
+
+    def join(self, send: Send, lens: Lens) -> None:
+        """From now on `send` gets every message of what is seen through this lens, and of no other."""
+        self.leave(send)
         running = self._task is not None and not self._task.done()
-        self._viewers.add(send)
-        if running and self._beat:
-            send(fill(self._tables.all()))
-            send(self._beat)
+        if lens not in self._channels:
+            self._channels[lens] = Channel(lens, self._keys.changes)
+            if running and self._positions:
+                self._fill_soon(self._channels[lens])
+        self._channels[lens].join(send)
         if not running:
             self._forget()
             self._task = asyncio.get_running_loop().create_task(self._run(), name="dbwatch reader")
 
     def leave(self, send: Send) -> None:
         """No more messages; reading ends with the last viewer."""
-        self._viewers.discard(send)
+        for lens, channel in list(self._channels.items()):
+            channel.viewers.discard(send)
+            if not channel.viewers:
+                del self._channels[lens]
+                if task := self._filling.pop(lens, None):
+                    task.cancel()
 
     async def _run(self) -> None:
-        started = False
-        while self._viewers:
+        while self._channels:
             pause_s = TICK_S
             try:
-                if not started:
+                if not self._positions:
                     await self._begin()
-                    started = True
                 else:
                     await self._await_news()
                     pause_s = await self._read_news()
@@ -92,18 +105,52 @@ class Reader:
                 self._tell_away(exc)
             except Exception:  # a page that goes on and says so is worth more than one that stops
                 log.exception("page.reader_failed")
-                self._send(beat(UNREADABLE, None))
+                self._tell_unreadable()
                 await asyncio.sleep(BEAT_S)
             await asyncio.sleep(pause_s)
 
     async def _begin(self) -> None:
-        """Fill the tables with the newest of what is there."""
-        found, _ = await self._newest(LOOK_BACK)
-        self._tables.add(newest_of(found, LOOK_BACK), PER_TABLE)
-        self._counted = (self._tables.shown, self._tables.left_out)
-        await self._read_figures()
-        self._send(fill(self._tables.all()))
-        self._send(self._beat)
+        """From now on everything is read; what stands there already fills the channels."""
+        newest = await self._newest(dict.fromkeys(self._keys.changes, BEGINNING), 1)
+        self._positions = {stream: entries[0][0] if entries else BEGINNING for stream, entries in newest.items()}
+        for channel in self._channels.values():
+            self._fill_soon(channel)
+
+    def _fill_soon(self, channel: Channel) -> None:
+        lens = channel.lens
+        task = asyncio.get_running_loop().create_task(self._fill(channel), name="dbwatch fill")
+        self._filling[lens] = task
+        task.add_done_callback(lambda done: self._filling.pop(lens) if self._filling.get(lens) is done else None)
+
+    async def _fill(self, channel: Channel) -> None:
+        """Look back from where the reader is now; what comes meanwhile waits in the channel."""
+        positions = dict(self._positions)
+        most = LOOK_BACK if channel.lens.is_clear else LOOK_BACK_FILTERED
+        while True:
+            try:
+                channel.filled(await self._before(positions, most), positions)
+                return
+            except DBWatchError as exc:
+                self._tell_away(exc)
+                await asyncio.sleep(BEAT_S)
+
+    async def _before(self, positions: Mapping[str, str], most: int) -> list[Entry]:
+        """The newest `most` entries up to these positions, oldest first."""
+        found: dict[str, _Entries] = {stream: [] for stream in positions}
+        ends = dict(positions)
+        while ends and all(len(entries) < most for entries in found.values()):
+            pipeline = self._client.pipeline(transaction=False)
+            for stream, end in ends.items():
+                pipeline.xrevrange(stream, max=end, count=LOOK_BACK)
+            with translated(f"reading {', '.join(ends)}"):
+                replies = cast("list[_Entries]", await pipeline.execute())
+            for (stream, _), entries in zip(list(ends.items()), replies, strict=True):
+                found[stream] += entries
+                if len(entries) < LOOK_BACK:
+                    del ends[stream]
+                else:
+                    ends[stream] = f"({entries[-1][0]}"
+        return newest_of(found, most)
 
     async def _await_news(self) -> None:
         """Until there is something new in the feed, or it is time for the next beat."""
@@ -114,25 +161,26 @@ class Reader:
 
     async def _read_news(self) -> float:
         """Tell what is new; how long to leave the viewers with it."""
-        found, capped = await self._newest(TICK_MAX)
-        self._capped |= capped
-        rows = self._tables.add(newest_of(found, TICK_MAX * len(found)))
-        if rows:
-            self._send(news(rows))
-        return min(max(_SHORTEST_S, sum(map(len, found.values())) * _ENTRY_S), TICK_S)
-
-    async def _newest(self, most: int) -> tuple[dict[str, _Entries], bool]:
-        """The newest entries of each stream after what was read, and whether there were more than `most`."""
-        pipeline = self._client.pipeline(transaction=False)
-        for stream, after in self._positions.items():
-            pipeline.xrevrange(stream, min=f"({after}", count=most)
-        with translated(f"reading {', '.join(self._positions)}"):
-            replies = cast("list[_Entries]", await pipeline.execute())
-        found = dict(zip(self._positions, replies, strict=True))
+        most = TICK_MAX if all(lens.is_clear for lens in self._channels) else TICK_MOST
+        found = await self._newest(self._positions, most)
         for stream, entries in found.items():
             if entries:
                 self._positions[stream] = entries[0][0]
-        return found, any(len(entries) == most for entries in replies)
+        capped = any(len(entries) == most for entries in found.values())
+        news = newest_of(found, most * len(found))
+        up_to = dict(self._positions)
+        for channel in tuple(self._channels.values()):
+            channel.take(news, up_to, capped=capped)
+        return min(max(_SHORTEST_S, len(news) * _ENTRY_S), TICK_S)
+
+    async def _newest(self, after: Mapping[str, str], most: int) -> dict[str, _Entries]:
+        """The newest entries of each stream after what was read, newest first, at most `most` of each."""
+        pipeline = self._client.pipeline(transaction=False)
+        for stream, position in after.items():
+            pipeline.xrevrange(stream, min=f"({position}", count=most)
+        with translated(f"reading {', '.join(after)}"):
+            replies = cast("list[_Entries]", await pipeline.execute())
+        return dict(zip(after, replies, strict=True))
 
     async def _read_figures(self) -> None:
         """Once a second: how fast the flow writes, and whether it lives."""
@@ -149,7 +197,9 @@ class Reader:
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         self._take_rates(rates, now_ms)
         status = status_of(health, now_ms - self._minute.ahead_ms())
-        self._tell(status, now_ms)
+        rates = self._minute.rates(now_ms)
+        for channel in tuple(self._channels.values()):
+            channel.tell(status, rates, now_ms)
 
     def _take_rates(self, newest_first: _Entries, now_ms: int) -> None:
         if newest_first:
@@ -162,32 +212,17 @@ class Reader:
                 log.warning("page.rates_unreadable", id=entry_id, reason=str(exc))
         self._minute.add(seconds, now_ms)
 
-    def _tell(self, status: Status, now_ms: int) -> None:
-        rates = self._minute.rates(now_ms)
-        left_out = self._left_out(rates.shown)
-        self._beat = beat(status, rates, left_out=left_out, unreadable=self._tables.unreadable, now_ms=now_ms)
-        self._send(self._beat)
-
-    def _left_out(self, written: float) -> int:
-        """About how many changes a second are not shown; call it once a second."""
-        shown, left_out = self._counted
-        self._counted = (self._tables.shown, self._tables.left_out)
-        tables = self._tables
-        self._shortfall.add(tables.shown - shown, tables.left_out - left_out, capped=self._capped)
-        self._capped = False
-        return self._shortfall.per_second(written)
-
     def _tell_away(self, exc: DBWatchError) -> None:
         if not self._away:
             log.warning("page.redis_away", reason=str(exc))
         self._away = True
         if time.monotonic() - self._beat_at_s >= BEAT_S:
-            self._beat_at_s = time.monotonic()
-            self._send(beat(UNREADABLE, None))
+            self._tell_unreadable()
 
-    def _send(self, message: str) -> None:
-        for send in tuple(self._viewers):
-            send(message)
+    def _tell_unreadable(self) -> None:
+        self._beat_at_s = time.monotonic()
+        for channel in tuple(self._channels.values()):
+            channel.tell(UNREADABLE, None, None)
 
 
 @cache

@@ -61,6 +61,11 @@ async def get_user_async(handler: RequestHandler) -> str | None:
     return session.name
 
 
+async def session_of_request(handler: RequestHandler) -> Session | None:
+    """Who asks one of our own handlers, None when nobody is signed in. Raises `HTTPError` 503 while Redis is away."""
+    return await _known(handler.get_cookie(COOKIE))
+
+
 def visitor_of(request: object) -> Session | None:
     """Who a page is made for: the session of the request that asks for it, None when the gate has not let it in."""
     visitor = getattr(request, _VISITOR, None)
@@ -213,4 +218,4 @@ def _harden(handler: RequestHandler, policy: str) -> None:
 
 @cache
 def _theme() -> str:
-    return (_FOLDER / "theme.css").read_text(encoding="utf-8")
+    return (_FOLDER / "web" / "theme.css").read_text(encoding="utf-8")

@@ -1,0 +1,99 @@
+"""What viewers with the same lens share: tables, counts of what was left out, and the messages made of both. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from dashboard.figures import Rates, Shortfall
+from dashboard.lenses import Entry, Lens
+from dashboard.messages import beat, fill, news
+from dashboard.rows import PER_TABLE, Tables
+from dashboard.status import Status
+
+Send = Callable[[str], None]
+
+MOST_KEPT = 10_000
+"""Entries that wait for a channel that is being filled; more are left out, and counted."""
+
+
+class Channel:
+    """Begins empty and unfilled: what comes before `filled` waits."""
+
+    def __init__(self, lens: Lens, streams: Sequence[str]) -> None:
+        self.lens = lens
+        self._streams = streams
+        self.viewers: set[Send] = set()
+        self._tables = Tables()
+        self._shortfall = Shortfall()
+        self._counted = (0, 0)
+        self._capped = False
+        self._up_to: Mapping[str, str] = {}
+        self._beat = ""
+        self._waiting: list[Entry] | None = []
+
+    @property
+    def is_filled(self) -> bool:
+        return self._waiting is None
+
+    def join(self, send: Send) -> None:
+        """From now on `send` gets every message; first what the tables hold, as soon as that is known."""
+        self.viewers.add(send)
+        if self.is_filled:
+            send(self._fill())
+            if self._beat:
+                send(self._beat)
+
+    def filled(self, entries: Sequence[Entry], up_to: Mapping[str, str]) -> None:
+        """The newest of what was there before the channel began, oldest first, as they are in the feed."""
+        waiting, self._waiting = self._waiting or [], None
+        self._tables.add(self._seen([*entries, *waiting]), PER_TABLE)
+        self._counted = (self._tables.shown, self._tables.left_out)
+        self._up_to = self._up_to or up_to
+        self._send(self._fill())
+        if self._beat:
+            self._send(self._beat)
+
+    def take(self, entries: Sequence[Entry], up_to: Mapping[str, str], *, capped: bool) -> None:
+        """New entries, oldest first; `capped`: there were more, which were not read."""
+        self._capped |= capped
+        self._up_to = up_to
+        if self._waiting is not None:
+            self._waiting = [*self._waiting, *entries][-MOST_KEPT:]
+            return
+        rows = self._tables.add(self._seen(entries))
+        if rows:
+            self._send(news(rows, up_to=up_to))
+
+    def tell(self, status: Status, rates: Rates | None, now_ms: int | None) -> None:
+        """How things stand, once a second."""
+        self._beat = beat(
+            status,
+            rates,
+            left_out=0 if rates is None else self._left_out(rates.shown),
+            unreadable=self._tables.unreadable,
+            now_ms=now_ms,
+            up_to=self._up_to,
+        )
+        if self.is_filled or rates is None:
+            self._send(self._beat)
+
+    def _seen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        if self.lens.is_clear:
+            return entries
+        return [seen for seen in map(self.lens.seen, entries) if seen is not None]
+
+    def _fill(self) -> str:
+        return fill(self._tables.all(), filter_text=self.lens.filter, streams=self._streams, up_to=self._up_to)
+
+    def _left_out(self, written: float) -> int:
+        """About how many changes a second are not shown. Of a filtered feed only what was read is known."""
+        tables = self._tables
+        shown, left_out = self._counted
+        self._counted = (tables.shown, tables.left_out)
+        self._shortfall.add(tables.shown - shown, tables.left_out - left_out, capped=self._capped)
+        self._capped = False
+        return self._shortfall.per_second(written if self.lens.is_clear else 0)
+
+    def _send(self, message: str) -> None:
+        for send in tuple(self.viewers):
+            send(message)

@@ -1,0 +1,46 @@
+// Makes elements. Every text from the database goes into the page as text, never as HTML.
+
+const SVG = "http://www.w3.org/2000/svg"
+const ICONS = {
+  created: "M8 3v10M3 8h10",
+  updated: "M3 6h9M9.5 3.5 12 6 9.5 8.5M13 10H4M6.5 7.5 4 10l2.5 2.5",
+  deleted: "M3 8h10",
+  close: "M4 4l8 8M12 4l-8 8",
+  pause: "M6 3.5v9M10 3.5v9",
+  play: "M5 3.5v9l7-4.5z",
+  columns: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
+  rows: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11",
+  menu: "M3 4.5h10M3 8h10M3 11.5h10",
+}
+
+// Attributes that begin with "on" are listeners; null, undefined and false leave an attribute out.
+export function node(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") made.className = value
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value)
+    else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value)
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false))
+  return made
+}
+
+export function drawing(tag, attributes, ...children) {
+  const made = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  made.append(...children)
+  return made
+}
+
+export function icon(name) {
+  return drawing(
+    "svg",
+    { class: `icon ${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" },
+    drawing("path", { d: ICONS[name] }),
+  )
+}
+
+// A value of the database: kept apart from what surrounds it, also where it is written from right to left.
+export const bdi = (text, cls = "") => node("bdi", cls ? { class: cls } : {}, text)
+
+export const button = (label, onclick, attributes = {}) => node("button", { type: "button", onclick, ...attributes }, label)

@@ -1,0 +1,116 @@
+// The page: puts the panels into their places, and gives them what they share (see `page` below).
+
+import { Address } from "./address.js"
+import { bdi, button, drawing, node } from "./dom.js"
+import { Drawer } from "./drawer.js"
+import { Figures } from "./figures.js"
+import { Link } from "./link.js"
+import { Status } from "./status.js"
+import { Tables } from "./tables.js"
+import { Watchdog } from "./watchdog.js"
+import { rate } from "./words.js"
+
+function mark() {
+  return drawing("svg", { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true", fill: "none" },
+    drawing("ellipse", { cx: 16, cy: 16, rx: 15, ry: 6, class: "orbit", transform: "rotate(-24 16 16)" }),
+    drawing("circle", { cx: 16, cy: 16, r: 6.5, class: "planet" }),
+    drawing("circle", { cx: 28.6, cy: 10.2, r: 2.2, class: "moon" }))
+}
+
+async function signOut() {
+  const xsrf = document.cookie.split("; ").find((c) => c.startsWith("_xsrf="))?.slice(6) ?? ""
+  const proof = { "X-XSRFToken": decodeURIComponent(xsrf.replace(/^"|"$/g, "")) }
+  try {
+    await fetch("./logout", { method: "POST", headers: proof })
+  } finally {
+    location.replace("./login")
+  }
+}
+
+// What panels share. `visitor` is known once connected; `nowMs()` is the server's clock.
+class Page {
+  constructor() {
+    this.link = new Link()
+    this.address = new Address()
+    this.drawer = new Drawer(this.address)
+    this.visitor = { name: "", role: "" }
+    this.filter = this.address.get("filter") ?? ""
+    this.aheadMs = 0
+    this.said = node("p", { class: "said", role: "status" })
+    this.link.on("beat", ({ nowMs }) => { if (nowMs) this.aheadMs = nowMs - Date.now() })
+    this.link.on("refused", ({ message }) => this.say(message, { level: "bad" }))
+  }
+
+  nowMs() { return Date.now() + this.aheadMs }
+
+  // A line for people that goes away by itself. `level`: "ok" or "bad".
+  say(text, { level = "ok" } = {}) {
+    clearTimeout(this.saying)
+    this.said.textContent = text
+    this.said.dataset.level = level
+    this.saying = setTimeout(() => { this.said.textContent = "" }, 4000 + 60 * text.length)
+  }
+
+  // Look at the feed through another filter; the empty text shows everything.
+  setFilter(text) {
+    this.filter = text
+    this.address.set({ filter: text }, { push: true })
+    this.link.send({ watch: text })
+  }
+
+  // Panels replace these; until then there is nothing to open.
+  addCondition(_path, _value, _how) {}
+  openRecord(_address) {}
+  openHistory(_of) {}
+  openPast(_range) {}
+}
+
+function begin(root) {
+  const page = new Page()
+  const status = new Status()
+  const figures = new Figures(page)
+  const tables = new Tables(page)
+  const notice = node("p", { class: "notice", role: "status", hidden: "" })
+  const who = node("div", { class: "who" })
+  const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton)
+  const slot = (id) => node("div", { id })
+  root.classList.add("root")
+  root.append(
+    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, tools, who),
+    node("main", {}, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
+      node("div", { id: "tables" }, tables.el)),
+    page.drawer.el, page.said)
+
+  const watchdog = new Watchdog((sinceMs) => {
+    status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs }, Date.now())
+    root.classList.add("stale")
+    figures.show(null)
+    tables.rates(null)
+    page.link.broken()
+  })
+  page.link.on("*", () => watchdog.hear())
+  page.link.on("beat", ({ status: now, rates, leftOut, unreadable, nowMs }) => {
+    const down = now.level === "down"
+    status.show(now, nowMs ?? Date.now())
+    root.classList.toggle("stale", down)
+    figures.show(down ? null : rates)
+    tables.rates(down || rates === null ? null : rates.views)
+    const said = []
+    if (leftOut) said.push(`Too many to show them all: the newest are here, about ${rate(leftOut)} a second are left out.`)
+    if (unreadable) said.push(`${unreadable.toLocaleString()} entries of the feed could not be read.`)
+    notice.hidden = !said.length
+    notice.textContent = said.join(" ")
+  })
+
+  return ({ send, hear, ended, visitor }) => {
+    page.visitor = visitor
+    who.replaceChildren(bdi(visitor.name, "name"), button("Sign out", signOut, { class: "out" }))
+    ended(() => watchdog.end())
+    page.link.connected({ send, hear })
+    page.link.send({ watch: page.filter })
+  }
+}
+
+// The connection calls `connected` once, when it stands (see dashboard/feed.js).
+window.dbwatch = { connected: begin(document.getElementById("page")) }
+document.dispatchEvent(new Event("dbwatch"))

@@ -1,0 +1,21 @@
+// The one sentence at the top: whether what is shown is live.
+
+import { node } from "./dom.js"
+import { ago, clock } from "./words.js"
+
+export class Status {
+  constructor() {
+    this.label = node("strong")
+    this.detail = node("span", { class: "detail" })
+    this.el = node("div", { class: "status", role: "status", "data-level": "busy" }, node("i", { class: "dot", "aria-hidden": "true" }),
+      this.label, this.detail)
+    this.show({ level: "busy", label: "Connecting", detail: "", since_ms: null }, Date.now())
+  }
+
+  show({ level, label, detail, since_ms }, nowMs) {
+    const since = since_ms === null ? "" : ` (for ${ago(since_ms, nowMs)}, since ${clock.format(since_ms)})`
+    if (this.el.dataset.level !== level) this.el.dataset.level = level
+    if (this.label.textContent !== label) this.label.textContent = label
+    if (this.detail.textContent !== detail + since) this.detail.textContent = detail + since
+  }
+}
