@@ -17,7 +17,10 @@ from redis.asyncio import Redis
 from connectors.accounts import Session
 from connectors.errors import ConfigError, DBWatchError
 from connectors.settings import Keys
+from dashboard.hidden import hidden_paths
 from dashboard.messages import answer, failed, progress
+from dashboard.permissions import Action, require
+from dashboard.roles import Hidden
 
 MOST_AT_ONCE = 8
 _LONGEST_NAME = 40
@@ -34,6 +37,11 @@ class Ask(NamedTuple):
     keys: Keys
     progress: Callable[[object], None]
 
+    @property
+    def hidden(self) -> frozenset[Hidden]:
+        """What the visitor may not see: for `hide_fields`, which every record that is told goes through."""
+        return hidden_paths(self.visitor.role)
+
 
 Answer = Callable[[Ask], Awaitable[object]]
 
@@ -41,7 +49,7 @@ Answer = Callable[[Ask], Awaitable[object]]
 class Question(NamedTuple):
     """What a role must be allowed to do to ask it, and who answers."""
 
-    action: str
+    action: Action
     answer: Answer
 
 
@@ -101,9 +109,11 @@ class Desk:
         question = self._questions.get(what)
         if question is None:
             raise ConfigError(f"{what[:_LONGEST_NAME]!r} is no question that this server knows; reload the page")
+        visitor = self._visitor()
+        require(visitor.role, question.action)
         redis, keys = self._redis()
 
         def on_the_way(value: object) -> None:
             self._tell(progress(number, value))
 
-        return await question.answer(Ask(self._visitor(), args, redis, keys, on_the_way))
+        return await question.answer(Ask(visitor, args, redis, keys, on_the_way))

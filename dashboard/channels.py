@@ -43,24 +43,24 @@ class Channel:
             if self._beat:
                 send(self._beat)
 
-    def filled(self, entries: Sequence[Entry], up_to: Mapping[str, str]) -> None:
+    def filled(self, entries: list[Entry], up_to: Mapping[str, str]) -> None:
         """The newest of what was there before the channel began, oldest first, as they are in the feed."""
         waiting, self._waiting = self._waiting or [], None
-        self._tables.add(self._seen([*entries, *waiting]), PER_TABLE)
+        self._tables.add(self.lens.seen([*entries, *waiting]), PER_TABLE)
         self._counted = (self._tables.shown, self._tables.left_out)
         self._up_to = self._up_to or up_to
         self._send(self._fill())
         if self._beat:
             self._send(self._beat)
 
-    def take(self, entries: Sequence[Entry], up_to: Mapping[str, str], *, capped: bool) -> None:
+    def take(self, entries: list[Entry], up_to: Mapping[str, str], *, capped: bool) -> None:
         """New entries, oldest first; `capped`: there were more, which were not read."""
         self._capped |= capped
         self._up_to = up_to
         if self._waiting is not None:
             self._waiting = [*self._waiting, *entries][-MOST_KEPT:]
             return
-        rows = self._tables.add(self._seen(entries))
+        rows = self._tables.add(self.lens.seen(entries))
         if rows:
             self._send(news(rows, up_to=up_to))
 
@@ -77,11 +77,6 @@ class Channel:
         if self.is_filled or rates is None:
             self._send(self._beat)
 
-    def _seen(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        if self.lens.is_clear:
-            return entries
-        return [seen for seen in map(self.lens.seen, entries) if seen is not None]
-
     def _fill(self) -> str:
         return fill(self._tables.all(), filter_text=self.lens.filter, streams=self._streams, up_to=self._up_to)
 
@@ -92,7 +87,7 @@ class Channel:
         self._counted = (tables.shown, tables.left_out)
         self._shortfall.add(tables.shown - shown, tables.left_out - left_out, capped=self._capped)
         self._capped = False
-        return self._shortfall.per_second(written if self.lens.is_clear else 0)
+        return self._shortfall.per_second(written if self.lens.is_whole else 0)
 
     def _send(self, message: str) -> None:
         for send in tuple(self.viewers):

@@ -11,9 +11,10 @@ import param
 from panel.custom import JSComponent
 
 from connectors.accounts import Session
+from connectors.errors import DBWatchError
 from dashboard.answers import ANSWERS
 from dashboard.asks import Desk
-from dashboard.lenses import Lens, lens_of
+from dashboard.lenses import lens_of
 from dashboard.messages import refused
 from dashboard.reader import reader
 
@@ -44,11 +45,12 @@ class Feed(JSComponent):
 
     def _watch(self, filter_text: str) -> None:
         """Begin to show the feed, or show it through another filter. A text that does not parse changes nothing."""
-        lens = lens_of(filter_text)
-        if isinstance(lens, Lens):
-            reader().join(self.tell, lens)
+        try:
+            lens = lens_of(filter_text, self._session.role)
+        except DBWatchError as exc:
+            self.tell(refused(str(exc)))
         else:
-            self.tell(refused(lens))
+            reader().join(self.tell, lens)
 
     def tell(self, message: str) -> None:
         """Send a message to the browser."""

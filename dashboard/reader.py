@@ -125,7 +125,7 @@ class Reader:
     async def _fill(self, channel: Channel) -> None:
         """Look back from where the reader is now; what comes meanwhile waits in the channel."""
         positions = dict(self._positions)
-        most = LOOK_BACK if channel.lens.is_clear else LOOK_BACK_FILTERED
+        most = LOOK_BACK if channel.lens.is_whole else LOOK_BACK_FILTERED
         while True:
             try:
                 channel.filled(await self._before(positions, most), positions)
@@ -161,7 +161,7 @@ class Reader:
 
     async def _read_news(self) -> float:
         """Tell what is new; how long to leave the viewers with it."""
-        most = TICK_MAX if all(lens.is_clear for lens in self._channels) else TICK_MOST
+        most = TICK_MAX if all(lens.is_whole for lens in self._channels) else TICK_MOST
         found = await self._newest(self._positions, most)
         for stream, entries in found.items():
             if entries:

@@ -37,6 +37,7 @@ async def broken(_ask: Ask) -> object:
 
 
 QUESTIONS = {name.__name__: Question("see", name) for name in (echo, never, wrong, broken)}
+QUESTIONS["secret"] = Question("audit", echo)
 
 
 def told(*messages: Mapping[str, Any], turns: int = 5) -> tuple[list[bool], list[dict[str, Any]]]:
@@ -78,6 +79,12 @@ def test_what_goes_wrong_is_told_in_a_line_without_insides() -> None:
     assert "ZeroDivisionError" not in said[1]["message"]
     assert "no question" in said[2]["message"]
     assert len(said[2]["message"]) < 120
+
+
+def test_a_question_that_a_role_may_not_ask_is_refused_and_not_begun() -> None:
+    _, said = told({"ask": 1, "what": "secret", "args": {}})
+    assert [message["type"] for message in said] == ["failed"]
+    assert "your role, viewer, may not read the audit" in said[0]["message"]
 
 
 def test_a_cancelled_question_is_never_answered_and_its_number_is_free_again() -> None:

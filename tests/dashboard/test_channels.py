@@ -10,6 +10,7 @@ from connectors.records import Record, Versions
 from connectors.stream_ids import Placed
 from dashboard.channels import Channel
 from dashboard.lenses import Lens
+from dashboard.roles import Hidden
 from dashboard.status import NEVER
 
 
@@ -33,6 +34,16 @@ def test_what_comes_while_a_channel_is_filled_is_in_its_tables_once() -> None:
     channel.take([entry(4)], {"s": "4-0"}, capped=False)
     assert ids(said) == ["1-0", "2-0", "3-0", "4-0"]
     assert json.loads(said[0])["upTo"] == {"s": "3-0"}
+
+
+def test_what_a_role_may_not_see_is_taken_out_before_it_is_told() -> None:
+    said: list[str] = []
+    channel = Channel(Lens(hidden=frozenset((Hidden("movies", "title"),))), ["s"])
+    channel.join(said.append)
+    channel.filled([entry(1)], {"s": "1-0"})
+    channel.take([entry(2)], {"s": "2-0"}, capped=False)
+    assert ids(said) == ["1-0", "2-0"]
+    assert "Heat" not in "".join(said)
 
 
 def test_who_joins_later_gets_what_the_tables_hold_and_how_things_stand() -> None:
