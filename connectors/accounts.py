@@ -5,16 +5,26 @@ password), `one_time` and, once a one-time password was used, `used_ms`. A sessi
 its token>`: `name`, `credential`, `created_ms`; it expires by itself. A session holds as long as its user has the
 same credential, so removing a user or changing the password ends every session of theirs, and a changed role holds at
 once.
+
+Who signs in by a provider (OAuth) has `provider` instead of a password, and so has their session, whose token is the
+provider's proof. An account is the one or the other: a name that a provider lets its people choose opens none that has
+a password.
+
+Sign-ins and sign-outs are written into the audit together with the session: there is no session without an entry.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import WatchError
 
+from connectors import account_scripts as scripts
+from connectors.audit import MAXLEN, Audit, Outcome
 from connectors.errors import ConfigError
 from connectors.passwords import (
     Role,
@@ -36,54 +46,18 @@ WINDOW_S = 300
 TRIES_PER_USER = 10
 TRIES_PER_ADDRESS = 30
 
-# Writes of a user's fields that hold only if what was read is still so.
-_CREATE = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV))
-return 1
-"""
-_UPDATE = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HDEL', KEYS[1], 'used_ms')
-redis.call('HSET', KEYS[1], unpack(ARGV))
-return 1
-"""
-_SET_ROLE = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'role', ARGV[1])
-return 1
-"""
-# Opens a session if the credential is still the one that was verified, and a one-time password is used by nobody else.
-_OPEN = """
-if redis.call('HGET', KEYS[1], 'credential') ~= ARGV[1] then return 0 end
-if redis.call('HGET', KEYS[1], 'one_time') == '1' then
-  if redis.call('HSETNX', KEYS[1], 'used_ms', ARGV[3]) == 0 then return 0 end
-end
-redis.call('HSET', KEYS[2], 'name', ARGV[2], 'credential', ARGV[1], 'created_ms', ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[4])
-return 1
-"""
-_REHASH = """
-if redis.call('HGET', KEYS[1], 'credential') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'password', ARGV[2])
-return 1
-"""
-# After a right password: the name's count begins anew, the address gets this attempt back.
-_FORGIVE = """
-redis.call('DEL', KEYS[1])
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('DECR', KEYS[2]) end
-return 1
-"""
-
 
 class Account(NamedTuple):
-    """A user as lists show them. `one_time` passwords sign in once; `used` says that this one has."""
+    """A user as lists show them. `one_time` passwords sign in once; `used` says that this one has. `by_provider`: has
+    no password, a provider vouches for them.
+    """
 
     name: str
     role: Role
     created_ms: int
     one_time: bool
     used: bool
+    by_provider: bool = False
 
 
 class Session(NamedTuple):
@@ -107,48 +81,81 @@ class Refused(NamedTuple):
     retry_after_s: int | None = None
 
 
+class _Held(NamedTuple):
+    """Too many attempts: how long to wait, and whether this is the first one that was too many."""
+
+    wait_s: int
+    first: bool
+
+
 class Accounts:
-    """Thread-safe, as the client is. Every method raises `ConfigError` and `TransientError` as `translated` says."""
+    """Thread-safe, as the client is. Every method raises `ConfigError` and `TransientError` as `translated` says.
+
+    `strangers`: the role of people whom a provider vouches for and who have no account; None: they are nobody.
+    """
 
     def __init__(
-        self, client: Redis, keys: Keys, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        client: Redis,
+        keys: Keys,
+        *,
+        strangers: Literal["viewer"] | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._client = client
         self._keys = keys
+        self._strangers: Role | None = strangers
         self._now_ms = now_ms
+        self._audit = Audit(client, keys, now_ms=now_ms)
 
     def add(self, name: str, password: str, *, role: str = "viewer", one_time: bool = False) -> Account:
         """A new user; raises `ConfigError` when there is one of that name, or a value will not do."""
         kept = checked_name(name)
-        fields = {"role": checked_role(role), "created_ms": str(self._now_ms())}
-        fields |= _credential(checked_password(password, kept), one_time=one_time)
-        if not self._script(_CREATE, [self._keys.user(kept)], _flat(fields)):
-            raise ConfigError(f"user {kept} exists already; `dbwatch users passwd {kept}` gives a new password")
-        return _account(kept, fields)
+        return self._create(kept, role, _credential(checked_password(password, kept), one_time=one_time))
+
+    def add_by_provider(self, name: str, *, role: str = "viewer") -> Account:
+        """A new user without a password, whom a provider vouches for; raises `ConfigError` as `add` does."""
+        return self._create(checked_name(name), role, {"provider": "1", "credential": new_token()})
 
     def set_password(self, name: str, password: str, *, one_time: bool = False) -> None:
-        """A new password, which ends the user's sessions; raises `ConfigError` when there is no such user."""
+        """A new password, which ends the user's sessions.
+
+        Raises `ConfigError` when there is no such user, or a provider vouches for them.
+        """
         kept = checked_name(name)
         fields = _credential(checked_password(password, kept), one_time=one_time)
-        self._found(kept, self._script(_UPDATE, [self._keys.user(kept)], _flat(fields)))
+        with translated("reading a user"):
+            provider = self._client.hget(self._keys.user(kept), "provider")
+        if provider:
+            raise ConfigError(
+                f"user {kept} signs in by a provider and has no password; remove and add them to change it"
+            )
+        self._found(kept, self._script(scripts.UPDATE, [self._keys.user(kept)], _flat(fields)))
 
-    def set_role(self, name: str, role: str) -> None:
-        """A new role, which holds at once; raises `ConfigError` when there is no such user or role."""
-        kept = checked_name(name)
-        self._found(kept, self._script(_SET_ROLE, [self._keys.user(kept)], [checked_role(role)]))
+    def set_role(self, name: str, role: str, *, force: bool = False) -> None:
+        """A new role, which holds at once.
 
-    def remove(self, name: str) -> None:
-        """No user of that name any more, and no session; raises `ConfigError` when there is none."""
+        Raises `ConfigError` when there is no such user or role, or without `force` when nobody would be admin then.
+        """
+        kept, wanted = checked_name(name), checked_role(role)
+        key = self._keys.user(kept)
+        self._change(kept, lambda p: p.hset(key, "role", wanted), leaves=wanted != "admin" and not force)
+
+    def remove(self, name: str, *, force: bool = False) -> None:
+        """No user of that name any more, no session, and nothing that was theirs.
+
+        Raises `ConfigError` when there is none, or without `force` when nobody would be admin then.
+        """
         kept = checked_name(name)
-        with translated(f"removing user {kept}"):
-            self._found(kept, self._client.delete(self._keys.user(kept)))
+        with translated("listing what is a user's own"):
+            own = [*cast("Iterator[str]", self._client.scan_iter(match=self._keys.of_user(kept, "*"), count=500))]
+        keys = [self._keys.user(kept), *own]
+        self._change(kept, lambda p: p.delete(*keys), leaves=not force)
 
     def all(self) -> list[Account]:
-        """Every user, by name."""
-        start = self._keys.user("")
+        """Every user, by name; raises `ConfigError` for one whose role this version does not know."""
         with translated("listing users"):
-            keys = cast("Iterator[str]", self._client.scan_iter(match=f"{start}*", count=500))
-            names = sorted(key[len(start) :] for key in keys)
+            names = self._names()
             rows = self._hashes([self._keys.user(name) for name in names])
         return [_account(name, row) for name, row in zip(names, rows, strict=True) if row]
 
@@ -163,18 +170,46 @@ class Accounts:
         except ConfigError:
             kept = ""  # no user has it; its hash is not there, and all such names share one count
         counts = [self._keys.attempts("user", kept), self._keys.attempts("address", network_of(address))]
-        if wait_s := self._counted(counts):
-            return Refused(wait_s)
+        held = self._counted(counts)
+        if held is not None:
+            if held.first:  # one entry for all that follow within the window
+                self._note_refusal(kept, address, "throttled")
+            return Refused(held.wait_s)
         with translated("signing in"):
             user = cast("dict[str, str]", self._client.hgetall(self._keys.user(kept))) if kept else {}
         right = verified(user.get("password"), password) if len(password) <= 1024 else False
-        signed_in = self._opened(kept, user) if right else None
+        signed_in = self._opened(kept, user, address) if right else None
         if signed_in is None:
+            self._note_refusal(kept if user else "", address, "refused")
             return Refused()
         if outdated(user["password"]):
-            self._script(_REHASH, [self._keys.user(kept)], [user["credential"], hashed(password)])
-        self._script(_FORGIVE, counts, [])
+            self._script(scripts.REHASH, [self._keys.user(kept)], [user["credential"], hashed(password)])
+        self._script(scripts.FORGIVE, counts, [])
         return signed_in
+
+    def vouched(self, name: str, proof: str, *, address: str, lifetime_s: int = SESSION_LIFETIME_S) -> Session | None:
+        """The session of somebody whom a provider vouches for by `proof`, a secret of theirs, opened when it is new.
+
+        None when the provider's name for them is that of no account without a password (see `strangers`), or when they
+        have signed out with this proof. `lifetime_s` must not be shorter than the proof holds.
+        """
+        try:
+            kept = checked_name(name)
+        except ConfigError:
+            return None
+        session_id = token_hash(proof)
+        known = self.sessions([session_id])[0]
+        if known is not None:
+            return known if known.name == kept else None
+        with translated("reading a user"):
+            user = cast("dict[str, str]", self._client.hgetall(self._keys.user(kept)))
+        role = _role_by_provider(user, self._strangers)
+        if role is None:
+            return None
+        entry = self._audit.entry("sign-in", who=kept, role=role, what="by a provider", address=address)
+        args = [kept, str(self._now_ms()), str(lifetime_s), str(MAXLEN), *_flat(entry.to_fields())]
+        self._script(scripts.OPEN_BY_PROVIDER, [self._keys.session(session_id), self._keys.audit], args)
+        return self.sessions([session_id])[0]
 
     def session(self, token: str) -> Session | None:
         """Who has this token, None when nobody is signed in with it (any more)."""
@@ -187,24 +222,79 @@ class Accounts:
         with translated("reading sessions"):
             opened = self._hashes([self._keys.session(i) for i in ids])
             users = self._hashes([self._keys.user(o.get("name", "")) for o in opened])
-        return [_session(i, o, user) for i, o, user in zip(ids, opened, users, strict=True)]
+        return [self._session(i, o, user) for i, o, user in zip(ids, opened, users, strict=True)]
 
-    def sign_out(self, token: str) -> None:
-        """End the session of this token, if there is one."""
-        with translated("signing out"):
-            self._client.delete(self._keys.session(token_hash(token)))
+    def sign_out(self, token: str, *, address: str = "") -> None:
+        """End the session of this token (or of a provider's proof), if there is one."""
+        session = self.session(token)
+        if session is None:
+            return
+        entry = self._audit.entry("sign-out", who=session.name, role=session.role, address=address)
+        keys = [self._keys.session(session.id), self._keys.audit]
+        self._script(scripts.CLOSE, keys, [str(MAXLEN), *_flat(entry.to_fields())])
 
-    def _opened(self, name: str, user: Mapping[str, str]) -> SignedIn | None:
+    def _create(self, name: str, role: str, credential: Mapping[str, str]) -> Account:
+        fields = {"role": checked_role(role), "created_ms": str(self._now_ms()), **credential}
+        if not self._script(scripts.CREATE, [self._keys.user(name)], _flat(fields)):
+            raise ConfigError(f"user {name} exists already; `dbwatch users passwd {name}` gives a new password")
+        return _account(name, fields)
+
+    def _names(self) -> list[str]:
+        start = self._keys.user("")
+        keys = cast("Iterator[str]", self._client.scan_iter(match=f"{start}*", count=500))
+        names = {key[len(start) :] for key in keys}
+        return sorted(name for name in names if ":" not in name)  # else it is something of a user's own
+
+    def _change(self, name: str, change: Callable[[Pipeline], object], *, leaves: bool) -> None:
+        """Change a user, if there is one; when that `leaves` one admin fewer, another one must be left.
+
+        What was looked at is watched, so that two admins cannot remove each other at once.
+        """
+        with translated("writing a user"):
+            while True:
+                others = [self._keys.user(other) for other in self._names() if other != name]
+                with self._client.pipeline() as pipeline:
+                    pipeline.watch(self._keys.user(name), *others)
+                    user, *rest = self._hashes([self._keys.user(name), *others])
+                    self._found(name, user)
+                    if leaves and user.get("role") == "admin" and not any(o.get("role") == "admin" for o in rest):
+                        raise _last_admin(name)
+                    pipeline.multi()
+                    change(pipeline)
+                    try:
+                        pipeline.execute()
+                    except WatchError:
+                        continue
+                    return
+
+    def _session(self, session_id: str, opened: Mapping[str, str], user: Mapping[str, str]) -> Session | None:
+        if not opened or "ended" in opened:
+            return None
+        if opened.get("provider"):
+            role = _role_by_provider(user, self._strangers)
+        else:
+            role = _role(user) if user and opened.get("credential") == user.get("credential") else None
+        return None if role is None else Session(session_id, opened["name"], role)
+
+    def _opened(self, name: str, user: Mapping[str, str], address: str) -> SignedIn | None:
+        role = _role(user)
+        if role is None:
+            return None
         token = new_token()
         session_id = token_hash(token)
-        keys = [self._keys.user(name), self._keys.session(session_id)]
-        args = [user["credential"], name, str(self._now_ms()), str(SESSION_LIFETIME_S)]
-        if not self._script(_OPEN, keys, args):
+        entry = self._audit.entry("sign-in", who=name, role=role, what="by password", address=address)
+        keys = [self._keys.user(name), self._keys.session(session_id), self._keys.audit]
+        args = [user["credential"], name, str(self._now_ms()), str(SESSION_LIFETIME_S), str(MAXLEN)]
+        if not self._script(scripts.OPEN, keys, [*args, *_flat(entry.to_fields())]):
             return None
-        return SignedIn(token, Session(session_id, name, checked_role(user["role"])))
+        return SignedIn(token, Session(session_id, name, role))
 
-    def _counted(self, counts: Sequence[str]) -> int | None:
-        """Count an attempt; how many seconds to wait when there were too many, else None."""
+    def _note_refusal(self, name: str, address: str, outcome: Outcome) -> None:
+        what = "by password" if name else "by password, with a name that nobody has"
+        self._audit.write(self._audit.entry("sign-in", who=name, what=what, address=address, outcome=outcome))
+
+    def _counted(self, counts: Sequence[str]) -> _Held | None:
+        """Count an attempt; how long to wait when there were too many, else None."""
         pipeline = self._client.pipeline(transaction=True)
         for key in counts:
             pipeline.set(key, 0, ex=WINDOW_S, nx=True)
@@ -214,7 +304,8 @@ class Accounts:
             _, by_user, user_ttl, _, by_address, address_ttl = cast("list[int]", pipeline.execute())
         waits = [user_ttl] if by_user > TRIES_PER_USER else []
         waits += [address_ttl] if by_address > TRIES_PER_ADDRESS else []
-        return max(1, *waits) if waits else None
+        first = by_user == TRIES_PER_USER + 1 or by_address == TRIES_PER_ADDRESS + 1
+        return _Held(max(1, *waits), first) if waits else None
 
     def _hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         pipeline = self._client.pipeline(transaction=False)
@@ -240,16 +331,38 @@ def _flat(fields: Mapping[str, str]) -> list[str]:
 
 
 def _account(name: str, row: Mapping[str, str]) -> Account:
+    role = _role(row)
+    if role is None:
+        raise ConfigError(
+            f"user {name} has the role {row.get('role', '')[:40]!r}, which this version does not know; "
+            f"`dbwatch users role {name} viewer` gives another one"
+        )
     return Account(
         name,
-        checked_role(row.get("role", "viewer")),
+        role,
         int(row.get("created_ms", "0")),
         row.get("one_time") == "1",
         "used_ms" in row,
+        "provider" in row,
     )
 
 
-def _session(session_id: str, opened: Mapping[str, str], user: Mapping[str, str]) -> Session | None:
-    if not opened or not user or opened.get("credential") != user.get("credential"):
+def _role(user: Mapping[str, str]) -> Role | None:
+    """The role of a user; without one the least, and None for one that this version does not know."""
+    try:
+        return checked_role(user.get("role", "viewer"))
+    except ConfigError:
         return None
-    return Session(session_id, opened["name"], checked_role(user.get("role", "")))
+
+
+def _role_by_provider(user: Mapping[str, str], strangers: Role | None) -> Role | None:
+    """That of somebody whom a provider vouches for: of their own account, never of one that has a password."""
+    if not user:
+        return strangers
+    return _role(user) if user.get("provider") == "1" else None
+
+
+def _last_admin(name: str) -> ConfigError:
+    return ConfigError(
+        f"{name} is the only admin; give somebody else the role first (dbwatch users role NAME admin), or use --force"
+    )

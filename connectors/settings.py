@@ -68,6 +68,10 @@ class Keys:
     def user(self, name: str) -> str:
         return f"{self.prefix}:user:{name}"
 
+    def of_user(self, name: str, what: str) -> str:
+        """Something that is a user's own, and goes when they are removed."""
+        return f"{self.prefix}:user:{name}:{what}"
+
     def session(self, token_hash: str) -> str:
         return f"{self.prefix}:session:{token_hash}"
 

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from connectors.errors import ConfigError
 from connectors.passwords import ROLES, Role
@@ -40,7 +40,7 @@ class Roles(NamedTuple):
 
     hidden: Mapping[Role, frozenset[Hidden]] = {role: frozenset() for role in ROLES}
     export_rows: Mapping[Role, int] = EXPORT_ROWS
-    strangers: Role | None = None
+    strangers: Literal["viewer"] | None = None
 
 
 class _Lookup(NamedTuple):
@@ -86,10 +86,10 @@ def parse_roles(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Rol
     return Roles(hidden, export_rows, _strangers(table, file))
 
 
-def _strangers(table: Mapping[str, Any], file: str) -> Role | None:
+def _strangers(table: Mapping[str, Any], file: str) -> Literal["viewer"] | None:
     value = table.get(_STRANGERS)
-    if value in (None, "viewer"):
-        return cast("Role | None", value)
+    if value is None or value == "viewer":
+        return "viewer" if value else None
     raise ConfigError(
         f'{file}: [roles] strangers: expected "viewer", or no such key, found {str(value)[:40]!r}; '
         "any other role needs an account"

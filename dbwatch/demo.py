@@ -197,8 +197,10 @@ def _one_time_password(client: Redis, settings: Settings) -> str:
     accounts = Accounts(client, settings.keys)
     password = generated_password()
     if any(account.name == USER for account in accounts.all()):
-        accounts.remove(USER)
-    accounts.add(USER, password, one_time=True)
+        accounts.set_password(USER, password, one_time=True)
+        accounts.set_role(USER, "admin")
+    else:
+        accounts.add(USER, password, role="admin", one_time=True)
     return password
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
-from datetime import UTC, datetime
 
 import click
+from redis import Redis
 
-from connectors.accounts import Account, Accounts
+from connectors.accounts import Accounts
+from connectors.audit import MOST, Audit, AuditEntry
 from connectors.errors import ConfigError
 from connectors.passwords import LONGEST_PASSWORD, ROLES, generated_password
 from connectors.redis_client import connect, reached
-from connectors.settings import Settings
+from connectors.settings import Keys, Settings
+from dbwatch.user_lines import audit_json, audit_table, user_json, user_table
 
 _one_time = click.option("--one-time", is_flag=True, help="The password signs in once, then no more.")
 _from_stdin = click.option("--password-stdin", is_flag=True, help="Take the password from the first line of stdin.")
-_role = click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What they may do.")
+_force = click.option("--force", is_flag=True, help="Also when nobody would be admin then.")
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 @click.group("users")
@@ -25,17 +29,27 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
-@_role
+@click.option("--role", type=click.Choice(ROLES), help="What they may do; else the first user is admin, others viewer.")
+@click.option("--by-provider", is_flag=True, help="No password: they sign in by the provider of the dashboard.")
 @_one_time
 @_from_stdin
-def add(*, name: str, role: str, one_time: bool, password_stdin: bool) -> None:
+def add(*, name: str, role: str | None, by_provider: bool, one_time: bool, password_stdin: bool) -> None:
     """Add a user.
 
     The password is asked for at a terminal; where nothing is given, one is made and printed, once.
     """
-    password, made = _password(from_stdin=password_stdin, ask=not one_time)
-    account = _accounts().add(name, password, role=role, one_time=one_time)
-    click.echo(f"user {account.name} added, role {account.role}", err=True)
+    if by_provider and (one_time or password_stdin):
+        raise ConfigError("--by-provider: such a user has no password; leave out --one-time and --password-stdin")
+    desk = _Desk()
+    given = role or ("viewer" if desk.accounts.all() else "admin")
+    password, made = ("", False) if by_provider else _password(from_stdin=password_stdin, ask=not one_time)
+    if by_provider:
+        account = desk.accounts.add_by_provider(name, role=given)
+    else:
+        account = desk.accounts.add(name, password, role=given, one_time=one_time)
+    desk.note(f"added {account.name} as {account.role}{', by a provider' if by_provider else ''}")
+    first = "" if role or given == "viewer" else ", being the first user"
+    click.echo(f"user {account.name} added, role {account.role}{first}", err=True)
     _tell(password, made=made, one_time=one_time)
 
 
@@ -45,8 +59,10 @@ def add(*, name: str, role: str, one_time: bool, password_stdin: bool) -> None:
 @_from_stdin
 def passwd(*, name: str, one_time: bool, password_stdin: bool) -> None:
     """Give a user a new password, which ends their sessions."""
+    desk = _Desk()
     password, made = _password(from_stdin=password_stdin, ask=not one_time)
-    _accounts().set_password(name, password, one_time=one_time)
+    desk.accounts.set_password(name, password, one_time=one_time)
+    desk.note(f"gave {name} a new password")
     click.echo(f"password of {name} changed; their sessions have ended", err=True)
     _tell(password, made=made, one_time=one_time)
 
@@ -54,35 +70,76 @@ def passwd(*, name: str, one_time: bool, password_stdin: bool) -> None:
 @command.command("role")
 @click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
-def role(*, name: str, role: str) -> None:
+@_force
+def role(*, name: str, role: str, force: bool) -> None:
     """Change what a user may do."""
-    _accounts().set_role(name, role)
+    desk = _Desk()
+    desk.accounts.set_role(name, role, force=force)
+    desk.note(f"made {name} {role}")
     click.echo(f"{name} is now {role}", err=True)
 
 
 @command.command("remove")
 @click.argument("name")
-def remove(*, name: str) -> None:
-    """Remove a user, which ends their sessions."""
-    _accounts().remove(name)
+@_force
+def remove(*, name: str, force: bool) -> None:
+    """Remove a user and what is theirs, which ends their sessions."""
+    desk = _Desk()
+    desk.accounts.remove(name, force=force)
+    desk.note(f"removed {name}")
     click.echo(f"user {name} removed; their sessions have ended", err=True)
 
 
 @command.command("list")
-def list_() -> None:
+@_json
+def list_(*, as_json: bool) -> None:
     """List the users."""
-    accounts = _accounts().all()
+    accounts = _Desk().accounts.all()
     if not accounts:
         click.echo("no users yet; `dbwatch users add NAME` makes one", err=True)
-        return
-    widest = max(len(account.name) for account in accounts)
-    for account in accounts:
-        click.echo(f"{account.name:<{widest}}  {account.role:<6}  {_since(account)}{_state(account)}")
+    for line in map(user_json, accounts) if as_json else user_table(accounts):
+        click.echo(line)
 
 
-def _accounts() -> Accounts:
-    settings = Settings.load()
-    return Accounts(reached(connect(settings.redis_url), settings.redis_url), settings.keys)
+@command.command("audit")
+@click.option("-n", "--count", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="How many.")
+@_json
+def audit(*, count: int, as_json: bool) -> None:
+    """Print the newest entries of the audit, newest first: sign-ins, exports, changes of users and settings."""
+    audit, before = _Desk().audit, None
+    entries: list[tuple[str, AuditEntry]] = []
+    while len(entries) < count:
+        page = audit.page(min(MOST, count - len(entries)), before=before)
+        entries += page.entries
+        before = page.older
+        if before is None:
+            break
+    if not entries:
+        click.echo("the audit is empty", err=True)
+    for line in (audit_json(*found) for found in entries) if as_json else audit_table(entries):
+        click.echo(line)
+
+
+class _Desk:
+    """The accounts of the settings, and the audit, in which every change made here is noted."""
+
+    def __init__(self) -> None:
+        settings = Settings.load()
+        client: Redis = reached(connect(settings.redis_url), settings.redis_url)
+        keys: Keys = settings.keys
+        self.accounts = Accounts(client, keys)
+        self.audit = Audit(client, keys)
+
+    def note(self, what: str) -> None:
+        """Note a change that was made; `who` is the user of this machine who gave the command."""
+        self.audit.write(self.audit.entry("users", who=_operator(), what=what, address="dbwatch users"))
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may know no name for its user
+        return ""
 
 
 def _password(*, from_stdin: bool, ask: bool) -> tuple[str, bool]:
@@ -112,13 +169,3 @@ def _tell(password: str, *, made: bool, one_time: bool) -> None:
     if made:
         click.echo(f"password: {password}")
         click.echo(f"it is not shown again{' and signs in once' if one_time else ''}", err=True)
-
-
-def _since(account: Account) -> str:
-    return f"since {datetime.fromtimestamp(account.created_ms / 1000, UTC):%Y-%m-%d}"
-
-
-def _state(account: Account) -> str:
-    if not account.one_time:
-        return ""
-    return "  one-time password, used" if account.used else "  one-time password"

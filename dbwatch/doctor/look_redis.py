@@ -154,4 +154,5 @@ def _writer(job: Mapping[str, str]) -> str:
 def _users(client: Redis, keys: Keys) -> int:
     """How many there are; of a large Redis only a part of the keys is looked at."""
     found = cast("Any", client.scan_iter(match=keys.user("*"), count=1000))
-    return sum(1 for _ in islice(found, _MOST_KEYS))
+    start = len(keys.user(""))
+    return sum(":" not in key[start:] for key in islice(found, _MOST_KEYS))  # else it is something of a user's own

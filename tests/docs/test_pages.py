@@ -19,6 +19,7 @@ from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectI
 from bson.datetime_ms import DatetimeMS
 
 from connectors import rows
+from connectors.audit import DEEDS, LONGEST, MAXLEN, OUTCOMES, AuditEntry
 from connectors.errors import ConfigError, DBWatchError
 from connectors.mongo_client import CODEC
 from connectors.mongo_state import SourceProgress
@@ -76,6 +77,15 @@ def test_every_key_of_the_views_is_in_its_table(table: str, config: dict[str, ob
     valid = re.findall(r"`(\w+)`", str(error.value).partition("valid keys are")[2])
     _, _, table_text = section(text_of("configuration.md"), "`dbwatch.toml`").partition(f"| key of `{table}`")
     assert set(first_cells(table_text.split("\n\n")[0].partition("\n")[2])) == set(valid)
+
+
+def test_every_field_of_the_audit_is_in_the_table() -> None:
+    page = section(text_of("records.md"), "`P:audit`")
+    entry = AuditEntry(1, "", "", "sign-in", "", "", "done")
+    assert set(first_cells(page)) == set(entry.to_fields())
+    assert all(f"`{value}`" in page for value in (*DEEDS, *OUTCOMES))
+    assert f"about {MAXLEN:,} entries" in page
+    assert f"{LONGEST} characters" in page
 
 
 def test_every_policy_and_its_default_is_in_its_table() -> None:

@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from connectors.accounts import Accounts, SignedIn
+from connectors.audit import Audit
 from connectors.errors import ConfigError
 from connectors.mongo_client import connect as connect_mongo
 from connectors.mongo_oplog import read_oplog
@@ -171,7 +172,14 @@ def test_people_are_added_sign_in_and_out_with_the_dashboards_account(
         assert isinstance(signed_in, SignedIn)
         assert accounts.session(signed_in.token) is not None
         accounts.sign_out(signed_in.token)
+        accounts.add_by_provider("bob", role="admin")
+        assert accounts.vouched("bob", "proof", address="127.0.0.1") is not None
+        accounts.sign_out("proof")
         accounts.remove("ann")
+        audit = Audit(client, KEYS)
+        audit.write(audit.entry("export", who="bob"))
+        deeds = [entry.action for _, entry in audit.page(10).entries]
+        assert deeds == ["export", "sign-out", "sign-in", "sign-out", "sign-in"]
 
 
 @pytest.mark.parametrize("redis_kind", REDIS_KINDS)
