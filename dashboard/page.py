@@ -27,6 +27,7 @@ def serve() -> None:
     document: Any = pn.state.curdoc
     context = document.session_context if document else None
     visitor = visitor_of(context.request if context else None)
+    pn.extension()  # none is loaded; without this call the page would load them all
     if visitor is None:
         log.error("page.closed", reason=_CLOSED)
         pn.pane.Str(_CLOSED).servable(title=TITLE)
