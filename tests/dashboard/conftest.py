@@ -1,21 +1,22 @@
-"""A dashboard on the shared server, with a prefix and an account of its own, for the tests of one module."""
+"""A dashboard on the shared server, with a prefix and an account of its own for each module, and browsers."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from redis import Redis
 
-from connectors.accounts import Accounts
+from connectors.accounts import Accounts, SignedIn
 from connectors.redis_client import connect
 from connectors.settings import Keys
 from dbwatch.valkey import Valkey
+from tests import browser as finder
+from tests.dashboard.browsing import NAME, PASSWORD, TIMEOUT_MS, opened, tell_alive
 from tests.dashboard.serving import Server, serving
-
-NAME = "trinity"
-PASSWORD = "follow the white rabbit"
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,41 @@ def env(valkey: Valkey, keys: Keys) -> dict[str, str]:
 def server(env: dict[str, str], accounts: Accounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(env, tmp_path_factory.mktemp("dashboard")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = finder.find()
+    assert path is not None, "no browser; `make test` installs one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1366, "height": 800})
+    context.set_default_timeout(TIMEOUT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def token(accounts: Accounts) -> str:
+    """A session, so that not each test must fill in the form."""
+    signed_in = accounts.sign_in(NAME, PASSWORD, address="127.0.0.1")
+    assert isinstance(signed_in, SignedIn)
+    return signed_in.token
+
+
+@pytest.fixture
+def alive(client: Redis, keys: Keys) -> Callable[..., None]:
+    """Says what a running flow says each second."""
+    return partial(tell_alive, client, keys)
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Server, token: str, alive: Callable[..., None]) -> Page:
+    alive()
+    return opened(context, server, token)

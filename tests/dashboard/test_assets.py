@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dashboard.assets import STYLES, assets, bundled
 from dashboard.sign_in import COOKIE
-from tests.dashboard.conftest import NAME, PASSWORD
+from tests.dashboard.browsing import NAME, PASSWORD
 from tests.dashboard.serving import Server
 
 

@@ -4,103 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 from redis import Redis
 
-from connectors.accounts import Accounts, SignedIn
+from connectors.accounts import Accounts
 from connectors.records import LookupVersion, Record, Versions
 from connectors.settings import Keys
-from dashboard.sign_in import COOKIE
-from tests import browser as finder
 from tests.conftest import StartRedis, wait_until
-from tests.dashboard.conftest import NAME, PASSWORD
+from tests.dashboard.browsing import LIVE, NAME, PASSWORD, add, opened, sign_in, tell_alive
 from tests.dashboard.serving import Server, serving
 
 pytestmark = pytest.mark.browser
 
 SCREENSHOTS = Path("test-results/dashboard")
-LIVE = '.status[data-level="live"]'
-TIMEOUT_MS = 15_000.0
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = finder.find()
-    assert path is not None, "no browser; `make test` installs one"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1366, "height": 800})
-    context.set_default_timeout(TIMEOUT_MS)
-    yield context
-    context.close()
-
-
-def sign_in(page: Page, server: Server, name: str = NAME, password: str = PASSWORD) -> Page:
-    page.goto(f"{server.url}/app")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-    return page
-
-
-@pytest.fixture
-def token(accounts: Accounts) -> str:
-    """A session, so that not each test must fill in the form."""
-    signed_in = accounts.sign_in(NAME, PASSWORD, address="127.0.0.1")
-    assert isinstance(signed_in, SignedIn)
-    return signed_in.token
-
-
-def opened(context: BrowserContext, server: Server, token: str) -> Page:
-    """The dashboard, signed in and live."""
-    context.add_cookies([{"name": COOKIE, "value": token, "url": server.url}])
-    page = context.new_page()
-    page.goto(f"{server.url}/app")
-    page.wait_for_selector(LIVE)
-    return page
-
-
-@pytest.fixture
-def page(context: BrowserContext, server: Server, token: str, alive: Callable[..., None]) -> Page:
-    alive()
-    return opened(context, server, token)
-
-
-@pytest.fixture
-def alive(client: Redis, keys: Keys) -> Callable[..., None]:
-    """Says what a running flow says each second."""
-    return partial(tell_alive, client, keys)
-
-
-def tell_alive(client: Redis, keys: Keys, *, count: int = 0, ahead_ms: int = 60_000, **figures: Any) -> None:
-    """What the flow says: that it lives (for a while to come, so that no thread must keep saying it), and its rates."""
-    now_ms = time.time_ns() // 1_000_000
-    said = {"at_ms": now_ms + ahead_ms, "started_ms": now_ms - 60_000, "state": "tail", "lag_ms": 0, "snapshot": None}
-    client.hset(keys.health, "0", json.dumps(said | figures))
-    rates = {"schema": "1", "at_ms": str(now_ms), "process": "0", "seconds": "1.0"}
-    rates["counts"] = json.dumps({"movies": {"c": count}} if count else {})
-    rates["latency_ms"] = json.dumps({"count": count, "p50": 11, "p95": 22, "p99": 33})
-    client.xadd(keys.rates, {**rates})
-
-
-def add(client: Redis, keys: Keys, op: Any, title: str, **changes: Any) -> None:
-    row = json.dumps({"title": title, "year": 1999})
-    now_ms = time.time_ns() // 1_000_000
-    record = Record("movies", op, "573a1390f29313caabcd42e8", now_ms, "p", Versions("p", {}))
-    record = record._replace(before=row) if op == "d" else record._replace(after=row)
-    client.xadd(keys.changes[0], {**record._replace(**changes).to_fields()})
 
 
 def test_nothing_is_seen_before_signing_in_and_a_wrong_password_stays_out(
@@ -175,6 +96,17 @@ def test_rates_and_latency_are_shown(page: Page, client: Redis, keys: Keys, aliv
     alive(count=42)
     expect(page.locator('[data-latency="p95"]')).to_have_text("22 ms")
     expect(page.locator(".views tbody tr", has_text="movies").locator('[data-kind="c"]')).not_to_have_text("0")
+
+
+def test_the_page_is_light(context: BrowserContext, server: Server, token: str, alive: Callable[..., None]) -> None:
+    alive()
+    answers: list[Response] = []
+    page = context.new_page()
+    page.on("response", lambda answer: answers.append(answer))
+    opened(context, server, token, page)
+    weight = sum(len(answer.body()) for answer in answers if answer.url.startswith(server.url))
+    assert weight < 3_300_000
+    assert len(answers) < 90
 
 
 def test_no_request_goes_to_another_host(context: BrowserContext, server: Server, alive: Callable[..., None]) -> None:

@@ -17,7 +17,7 @@ from connectors.records import Record, Versions
 from connectors.settings import Keys
 from dashboard.sign_in import COOKIE
 from tests.conftest import StartRedis, wait_until
-from tests.dashboard.conftest import NAME, PASSWORD
+from tests.dashboard.browsing import NAME, PASSWORD
 from tests.dashboard.serving import APP, Answer, Server, serving
 
 SECRET = "a film that nobody may see"
