@@ -27,7 +27,7 @@ _WATCH = """(bodies) => {
   const observer = new MutationObserver((records) => {
     const inserted = now(), ids = []
     for (const record of records) for (const row of record.addedNodes)
-      if (row.dataset?.id) ids.push(row.dataset.id.split(" ").pop())
+      if (row.dataset?.address) ids.push(row.dataset.address.split("/").pop())
     if (!ids.length) return
     const batch = { inserted, painted: null, ids }
     seen.push(batch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import structlog
 from redis.asyncio import Redis
@@ -72,12 +72,12 @@ class Desk:
     def take(self, message: Mapping[str, Any]) -> bool:
         """Begin to answer, or cancel; whether the message was for this desk. Anything may come."""
         cancelled = message.get("cancel")
-        if isinstance(cancelled, int):
+        if _is_number(cancelled):
             if task := self._tasks.get(cancelled):
                 task.cancel()
             return True
         number, what, args = message.get("ask"), message.get("what"), message.get("args")
-        if not isinstance(number, int) or not isinstance(what, str) or not isinstance(args, dict):
+        if not _is_number(number) or not isinstance(what, str) or not isinstance(args, dict):
             return False
         if number in self._tasks:
             return True
@@ -117,3 +117,8 @@ class Desk:
             self._tell(progress(number, value))
 
         return await question.answer(Ask(visitor, args, redis, keys, on_the_way))
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    """One that JavaScript counts to."""
+    return isinstance(value, int) and 0 <= value < 2**53
