@@ -31,7 +31,8 @@ def reach_from(infos: Mapping[int, Mapping[str, Any]]) -> Reach:
         if gone.get(n) == 0:
             continue
         if info["first-entry"]:
-            from_here.append(Place.of(n, info["first-entry"][0]))
+            first = Place.of(n, info["first-entry"][0])
+            from_here.append(first if first.seq else Place.moment(first.ms))
         elif gone.get(n):
             from_here.append(Place.moment(Place.of(n, info["last-generated-id"]).ms + 1))
     return Reach(

@@ -79,6 +79,9 @@ class Keys:
         """Counts refused sign-ins of one user or from one address."""
         return f"{self.prefix}:attempts:{kind}:{who}"
 
+    def export(self, ticket_hash: str) -> str:
+        return f"{self.prefix}:export:{ticket_hash}"
+
     def cursor(self, name: str) -> str:
         return f"{self.prefix}:cursor:{name}"
 

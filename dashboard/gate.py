@@ -33,7 +33,7 @@ def gate(argv: Sequence[str]) -> bool:
     from bokeh.settings import settings
 
     from connectors import logs
-    from dashboard import asset_handler
+    from dashboard import asset_handler, export_handler
     from dashboard.checks import check
     from dashboard.sign_in import HealthHandler
 
@@ -42,6 +42,7 @@ def gate(argv: Sequence[str]) -> bool:
     settings.auth_module.set_value(str(APP.with_name("auth_module.py")))
     toplevel_patterns.append((r"/healthz", HealthHandler))
     toplevel_patterns.append((asset_handler.PATTERN, asset_handler.AssetHandler))
+    toplevel_patterns.append((export_handler.PATTERN, export_handler.ExportHandler))
     return True
 
 

@@ -174,7 +174,7 @@ def test_a_cursor_stays_right_when_what_it_names_was_trimmed(redis_url: str, cli
     assert numbers(first) == list(range(20))
     assert numbers(second) == list(range(60, 90))
     reach = run(redis_url, lambda redis: reach_of(redis, keys.changes))
-    assert reach.complete_from == Place.of(2, "1010-0")
+    assert reach.complete_from == Place.moment(1010)
     assert reach.oldest == Place.of(0, "1010-0")
     assert (reach.entries, reach.gone) == (30, 60)
 
@@ -202,7 +202,9 @@ def test_an_old_server_does_not_know_how_many_are_gone() -> None:
         "last-entry": ("5-0", {}),
         "last-generated-id": "5-0",
     }
-    assert reach_from({0: old}) == (1, Place(5, 0, 0), Place(5, 0, 0), Place(5, 0, 0), None)
+    assert reach_from({0: old}) == (1, Place(5, 0, 0), Place(5, 0, 0), Place.moment(5), None)
+    within: dict[str, Any] = {**old, "first-entry": ("5-1", {})}
+    assert reach_from({0: old, 1: within}).complete_from == Place(5, 1, 1)
 
 
 def test_large_entries_are_read_few_at_a_time(redis_url: str, client: Redis, keys: Keys) -> None:

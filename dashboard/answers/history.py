@@ -1,0 +1,31 @@
+"""Answers of the history: one page of what the feed holds."""
+
+from __future__ import annotations
+
+from connectors.places import Span
+from connectors.stream_pages import page_of, reach_of, settled_end
+from dashboard.asks import Ask
+from dashboard.filters import parse
+from dashboard.hidden import hide_fields
+from dashboard.pages import Chosen, Turn, page_value
+
+
+async def history(ask: Ask) -> object:
+    """A page of the part of the feed that was chosen (`Chosen`, `Turn`), as `page_value` tells it."""
+    streams, hidden = ask.keys.changes, ask.hidden
+    chosen, turn = Chosen.parse(ask.args), Turn.parse(ask.args, streams=len(ask.keys.changes))
+    wanted = chosen.wanted(parse(chosen.filter).matches_fields)
+    span = turn.span(chosen.span)
+    if turn.before is None:
+        end = await settled_end(ask.redis, streams)
+        span = Span(span.after, end if span.before is None else min(span.before, end))
+    page = await page_of(
+        ask.redis,
+        streams,
+        span,
+        count=turn.rows,
+        newest_first=turn.newest_first,
+        wanted=wanted,
+        seen_as=lambda fields: hide_fields(fields, hidden),
+    )
+    return page_value(page, await reach_of(ask.redis, streams), turn, span)

@@ -1,0 +1,122 @@
+"""Downloads from the real server: who may have them, once, and what becomes of one that is broken off."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+from redis import Redis
+
+from connectors.accounts import Accounts, SignedIn
+from connectors.passwords import token_hash
+from connectors.records import Record, Versions
+from connectors.redis_client import connect_async
+from connectors.settings import Keys
+from connectors.tickets import Tickets
+from dashboard.sign_in import COOKIE
+from tests.conftest import wait_until
+from tests.dashboard.browsing import NAME, PASSWORD
+from tests.dashboard.serving import Answer, Server
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def films(client: Redis, keys: Keys) -> list[str]:
+    """What is in the feed."""
+    pipeline = client.pipeline(transaction=False)
+    for n in range(3000):
+        row = json.dumps({"title": f"Film {n}", "text": "x" * 1000})
+        pipeline.xadd(
+            keys.changes[0], {**Record("movies", "c", f"k{n}", n, "p", Versions("p", {}), after=row).to_fields()}
+        )
+    pipeline.execute()
+    return [f"k{n}" for n in range(3000)]
+
+
+@pytest.fixture
+def session(accounts: Accounts) -> str:
+    """The token of somebody who is signed in."""
+    signed_in = accounts.sign_in(NAME, PASSWORD, address="127.0.0.1")
+    assert isinstance(signed_in, SignedIn)
+    return signed_in.token
+
+
+def with_tickets(env: dict[str, str], work: Callable[[Tickets], Awaitable[T]]) -> T:
+    async def main() -> T:
+        client = connect_async(env["REDIS_URL"])
+        try:
+            return await work(Tickets(client, Keys(env["DBWATCH_PREFIX"])))
+        finally:
+            await client.aclose()
+
+    return asyncio.run(main())
+
+
+def ticket_for(env: dict[str, str], session: str, kind: str = "jsonl") -> str:
+    order = json.dumps({"format": kind, "newestFirst": False})
+    return with_tickets(env, lambda tickets: tickets.issue(token_hash(session), order))
+
+
+def fetched(server: Server, ticket: str, session: str | None) -> Answer:
+    return server.ask(f"/export?ticket={ticket}", cookies={COOKIE: session} if session else None)
+
+
+def test_a_file_is_fetched_whole_as_a_download(
+    server: Server, env: dict[str, str], session: str, films: list[str]
+) -> None:
+    answer = fetched(server, ticket_for(env, session), session)
+    assert answer.status == 200
+    assert [json.loads(line)["key"] for line in answer.text.splitlines()] == films
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.headers["content-disposition"].startswith('attachment; filename="dbwatch-feed-')
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    table = fetched(server, ticket_for(env, session, "csv"), session)
+    assert table.headers["content-type"].startswith("text/csv")
+    assert [row["key"] for row in csv.DictReader(io.StringIO(table.text, newline=""))] == films
+
+
+def test_without_a_session_or_with_another_ones_ticket_nothing_is_given(
+    server: Server, env: dict[str, str], session: str, accounts: Accounts
+) -> None:
+    ticket = ticket_for(env, session)
+    accounts.add("smith", PASSWORD)
+    other = accounts.sign_in("smith", PASSWORD, address="127.0.0.1")
+    assert isinstance(other, SignedIn)
+    answers = [
+        fetched(server, ticket, None),
+        fetched(server, ticket, "forged"),
+        fetched(server, ticket, other.token),
+        fetched(server, "forged", session),
+        server.ask("/export", cookies={COOKIE: session}),
+        server.ask(f"/export?ticket={ticket}", method="POST", form={}, cookies={COOKIE: session}),
+    ]
+    assert [answer.status for answer in answers] == [403, 403, 404, 404, 404, 405]
+    assert all("Film" not in answer.text for answer in answers)
+    assert fetched(server, ticket, session).status == 200
+    assert fetched(server, ticket, session).status == 404
+
+
+def test_a_download_that_the_browser_ends_is_ended_on_the_server_too(
+    server: Server, env: dict[str, str], session: str
+) -> None:
+    ticket = ticket_for(env, session)
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        head = f"GET /export?ticket={ticket} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}={session}\r\n\r\n"
+        raw.sendall(head.encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 200")
+
+    def state() -> str:
+        said = with_tickets(env, lambda tickets: tickets.progress(ticket, token_hash(session)))
+        return "" if said is None else str(json.loads(said)["state"])
+
+    wait_until(lambda: state() == "cancelled", what="the server notices")
+    assert fetched(server, ticket_for(env, session), session).status == 200
