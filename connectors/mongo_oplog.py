@@ -22,7 +22,8 @@ def read_oplog(client: Client, database: str, collections: Iterable[str], positi
     """The server's clock and, of a member of a replica set, its oplog. Without a position nothing is counted.
 
     Counting starts at the position and gives up after two seconds or `MOST_COUNTED` entries; a transaction is one
-    entry. Needs `find` on `local.oplog.rs`, and says so without. Raises `TransientError` when the server is away.
+    entry. Needs `find` on `local.oplog.rs`, and says so without; its size needs `collStats`, and is left out without.
+    Raises `TransientError` when the server is away.
     """
     with translated("reading the server's clock"):
         hello = client.admin.command("hello", codec_options=CODEC)
@@ -34,7 +35,8 @@ def read_oplog(client: Client, database: str, collections: Iterable[str], positi
         behind = _behind(client, database, collections, position) if position else None
     except ConfigError as exc:
         return Oplog(server_ms, unreadable=str(exc))
-    return Oplog(server_ms, oldest_ms, behind)
+    used, most = _size(client)
+    return Oplog(server_ms, oldest_ms, behind, used=used, most=most)
 
 
 def oldest_entry_ms(client: Client) -> int | None:
@@ -71,6 +73,16 @@ def _behind(client: Client, database: str, collections: Iterable[str], position:
         if isinstance(exc.__cause__, ExecutionTimeout):
             return None
         raise
+
+
+def _size(client: Client) -> tuple[int, int] | tuple[None, None]:
+    """How many bytes of entries the oplog has, and may have."""
+    try:
+        with translated("reading the size of the oplog"):
+            stats = client.local.command({"collStats": "oplog.rs", "maxTimeMS": _TIMEOUT_MS}, codec_options=CODEC)
+    except ConfigError:
+        return None, None
+    return int(stats["size"]), int(stats["maxSize"])
 
 
 def _ms(time: Any) -> int:

@@ -105,15 +105,33 @@ class SourceProgress(NamedTuple):
 
 
 class Oplog(NamedTuple):
-    """What MongoDB said of itself: its clock (Unix ms), the time of its oldest oplog entry, and how many entries of
-    the watched collections come after the job's position. None is what there is not, or could not be counted, or what
-    the user may not see: `unreadable` says why then.
+    """What MongoDB said of itself: its clock (Unix ms), the time of its oldest oplog entry, how many entries of the
+    watched collections come after the job's position, and how many bytes the oplog has used of how many at most. None
+    is what there is not, or could not be counted, or what the user may not see: `unreadable` says why then.
     """
 
     server_ms: int
     oldest_ms: int | None = None
     behind: int | None = None
     unreadable: str = ""
+    used: int | None = None
+    most: int | None = None
+
+    @property
+    def spare_s(self) -> float | None:
+        """How long no entry falls out yet; None when it is not known."""
+        if self.oldest_ms is None or self.used is None or self.most is None:
+            return None
+        return until_full_s((self.server_ms - self.oldest_ms) / 1000, self.used, self.most)
+
+
+def until_full_s(span_s: float, used: int | None, most: int | None) -> float:
+    """How long nothing falls out of an oplog of `most` bytes, at the rate at which it has grown to `used` in `span_s`;
+    0 when that is not known.
+    """
+    if used is None or most is None or used <= 0 or span_s <= 0:
+        return 0.0
+    return max(0.0, (most - used) * span_s / used)
 
 
 class Item(NamedTuple):

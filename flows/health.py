@@ -34,9 +34,10 @@ class Partition(NamedTuple):
 class Facts(NamedTuple):
     """Everything that is known of the process at one moment. Ages and durations are seconds, None when there is none;
     `polled_s` is how long ago the worker last asked a partition for changes, `written_s` how long ago the sink did
-    anything, also in vain. `behind` counts oplog entries; `headroom_s` is how far the position is from the oplog's end;
-    `source_ahead_s` how far MongoDB's clock is ahead of ours. A process without a recovery folder does not recover, and
-    its `checkpoint_age_s` means nothing; `store_bytes` is the folder's size.
+    anything, also in vain. `behind` counts oplog entries; `headroom_s` is how far the position is from the oplog's end,
+    `spare_s` how long nothing falls out of it yet; `source_ahead_s` how far MongoDB's clock is ahead of ours. A process
+    without a recovery folder does not recover, and its `checkpoint_age_s` means nothing; `store_bytes` is the folder's
+    size.
     """
 
     at_ms: int
@@ -48,6 +49,7 @@ class Facts(NamedTuple):
     held: tuple[int, str, float] | None
     redis_away: str | None
     headroom_s: float | None
+    spare_s: float | None
     behind: int | None
     source_ahead_s: float | None
     read_ahead: int
@@ -216,6 +218,7 @@ class Health:
                 held=self._held and (*self._held[:2], now_s - self._held[2]),
                 redis_away=self._redis_away,
                 headroom_s=self._headroom_s(),
+                spare_s=None if self._oplog is None else self._oplog[0].spare_s,
                 behind=None if self._oplog is None else self._oplog[0].behind,
                 source_ahead_s=None if self._oplog is None else (server_ms - now_ms) / 1000,
                 read_ahead=sum(ahead for _, ahead in polled.values()),
@@ -262,6 +265,7 @@ class Health:
             "state_entries": sum(facts.state_entries.values()),
             "pending": sum(facts.pending.values()),
             "oplog_headroom_s": None if facts.headroom_s is None else round(facts.headroom_s),
+            "oplog_spare_s": None if facts.spare_s is None else round(facts.spare_s),
             "recovers": facts.recovers,
             "snapshot_age_s": _snapshot_age_s(facts),
             "epoch_s": None if facts.epoch_s is None else round(facts.epoch_s, 1),

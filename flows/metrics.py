@@ -130,6 +130,14 @@ SPECS: tuple[Spec, ...] = (
         lambda f: _one(f.headroom_s),
     ),
     Spec(
+        "dbwatch_oplog_spare_seconds",
+        "gauge",
+        (),
+        "How long the oplog can still grow at its rate until now before it forgets anything; 0 when it is full. Absent "
+        "where its size cannot be read.",
+        lambda f: _one(f.spare_s),
+    ),
+    Spec(
         "dbwatch_changes_read_total",
         "counter",
         ("partition",),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connectors.amounts import size_text
 from connectors.lease import LEASE_S
 from dbwatch.doctor.facts import Facts, Unknown
-from dbwatch.doctor.verdicts import Verdict, size_text, span_text
+from dbwatch.doctor.verdicts import Verdict, span_text
 
 _SLOW_MS = 60_000
 _OLD_COMMIT_MS = 120_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from connectors.mongo_state import until_full_s
 from dbwatch.doctor.facts import Facts, MongoFacts, Unknown
 from dbwatch.doctor.verdicts import Level, Verdict, span_text
 
@@ -127,7 +128,7 @@ def _oplog(facts: Facts) -> Iterator[Verdict]:
         return
     span_s = oplog.last_s - oplog.first_s
     resize = "db.adminCommand({replSetResizeOplog: 1, size: 20480, minRetentionHours: 48})  // each member; MB"
-    spare_s = _until_full_s(span_s, oplog.used, oplog.most)
+    spare_s = until_full_s(span_s, oplog.used, oplog.most)
     holds = f"holds {span_text(span_s)}"
     if spare_s:
         holds += f", full in {span_text(spare_s)} at today's rate"
@@ -152,13 +153,6 @@ def _oplog(facts: Facts) -> Iterator[Verdict]:
     if left_s < _SHORT_HEADROOM_S or reach_s < _SHORT_OPLOG_S:
         level = "warn"
     yield Verdict(level, "oplog", text, () if level == "ok" else (resize,))
-
-
-def _until_full_s(span_s: int, used: int | None, most: int | None) -> float:
-    """How long nothing falls out yet, at the rate at which the oplog has grown."""
-    if used is None or most is None or used <= 0 or span_s <= 0:
-        return 0.0
-    return max(0.0, (most - used) * span_s / used)
 
 
 def skew(check: str, server: str, ms: int) -> Verdict:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from connectors.amounts import size_text
 from dbwatch.doctor.facts import Facts, RedisFacts, Unknown
 from dbwatch.doctor.of_mongo import skew
-from dbwatch.doctor.verdicts import Verdict, size_text
+from dbwatch.doctor.verdicts import Verdict
 
 _OLDEST = (6, 2)
 _FULL, _NEARLY_FULL = 0.95, 0.8

@@ -19,15 +19,6 @@ class Verdict(NamedTuple):
     mend: tuple[str, ...] = ()
 
 
-def size_text(count: float) -> str:
-    """Bytes in the unit that suits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
 def span_text(seconds: float) -> str:
     """A duration in the unit that suits."""
     for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):

@@ -51,6 +51,18 @@ def test_the_clock_and_the_oldest_entry_are_told_in_milliseconds(mongo_uri: str,
         assert oplog.unreadable == ""
 
 
+def test_how_full_the_oplog_is_tells_how_long_nothing_falls_out_yet(mongo_uri: str, mongo_db: str) -> None:
+    with connect(mongo_uri) as client:
+        oplog = read_oplog(client, mongo_db, ["c"], "")
+    assert oplog.used is not None
+    assert oplog.most is not None
+    assert 0 < oplog.used < oplog.most
+    assert oplog.spare_s is not None
+    assert oplog.spare_s > 0
+    assert oplog._replace(used=oplog.most).spare_s == 0
+    assert oplog._replace(used=None).spare_s is None
+
+
 def test_a_user_who_may_not_read_it_is_told_what_to_grant_and_still_knows_the_clock(start_mongod: StartMongod) -> None:
     server = start_mongod(auth=True)
     with Mongo(server.uri, serverSelectionTimeoutMS=10_000) as root:

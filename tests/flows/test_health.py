@@ -92,6 +92,15 @@ def test_an_oplog_that_cannot_be_read_leaves_its_figures_out() -> None:
     health.on_oplog(Oplog(server_ms=6000))
     assert health.facts(1).headroom_s is None
     assert health.figures(1)["oplog_headroom_s"] is None
+    assert health.figures(1)["oplog_spare_s"] is None
+
+
+def test_an_oplog_that_is_not_full_forgets_nothing_yet() -> None:
+    health = Health(started_ms=0)
+    health.on_progress(progress(ts_ms=5000))
+    health.on_oplog(Oplog(server_ms=11_000, oldest_ms=1000, used=100, most=900))
+    figures = health.figures(1)
+    assert (figures["oplog_headroom_s"], figures["oplog_spare_s"]) == (4, 80)
 
 
 def test_an_epoch_is_as_long_as_from_one_end_to_the_next_of_the_same_partition() -> None:
