@@ -64,7 +64,9 @@ class Channel:
         if rows:
             self._send(news(rows, up_to=up_to))
 
-    def tell(self, status: Status, rates: Rates | None, now_ms: int | None) -> None:
+    def tell(
+        self, status: Status, rates: Rates | None, now_ms: int | None, health: Sequence[Mapping[str, str]] = ()
+    ) -> None:
         """How things stand, once a second."""
         self._beat = beat(
             status,
@@ -73,6 +75,7 @@ class Channel:
             unreadable=self._tables.unreadable,
             now_ms=now_ms,
             up_to=self._up_to,
+            health=health,
         )
         if self.is_filled or rates is None:
             self._send(self._beat)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -89,9 +89,14 @@ class Minute:
         recent = [s for s in self._seconds if now_ms - s.at_ms <= _RECENT_MS]
         return Rates(_by_view(recent, sorted(self._views)), self._series(now_ms), _slowest(recent))
 
-    def ahead_ms(self) -> int:
-        """How far Redis's clock is ahead of the flow's, as the last entry shows it."""
-        return self._seconds[-1].ahead_ms if self._seconds else 0
+    def totals(self, now_ms: int) -> dict[str, Counter[str]]:
+        """How many records were written in the last minute, by view and kind; those with the most come first."""
+        by_view: dict[str, Counter[str]] = {view: Counter() for view in sorted(self._views)}
+        for second in self._seconds:
+            if now_ms - second.at_ms <= SERIES_S * 1000:
+                for view, kinds in second.counts.items():
+                    by_view[view].update(kinds)
+        return dict(sorted(by_view.items(), key=lambda item: -item[1].total()))
 
     def _series(self, now_ms: int) -> tuple[float, ...]:
         """By whole seconds that have passed; what was written in a part of one counts by its part."""

@@ -68,8 +68,11 @@ def beat(
     unreadable: int = 0,
     now_ms: int | None = None,
     up_to: Positions | None = None,
+    health: Sequence[Mapping[str, str]] = (),
 ) -> str:
-    """How things stand. `rates` None: they are not known. `left_out`: so many changes a second are not shown."""
+    """How things stand. `rates` None: they are not known. `left_out`: so many changes a second are not shown. `health`
+    are the figures that are always in sight, see `dashboard.health.strip`.
+    """
     return _text(
         {
             "type": "beat",
@@ -79,6 +82,7 @@ def beat(
             "unreadable": unreadable,
             "nowMs": now_ms,
             "upTo": up_to or {},
+            "health": health,
         }
     )
 

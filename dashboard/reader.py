@@ -17,15 +17,18 @@ from typing import Any, cast
 import structlog
 from redis.asyncio import Redis
 
-from connectors.errors import BadRecord, DBWatchError
+from connectors.errors import DBWatchError
 from connectors.redis_client import connect_async, translated
 from connectors.settings import Keys, Settings
-from connectors.stream_ids import BEGINNING, newest_of, parts
+from connectors.stream_ids import BEGINNING, newest_of
 from dashboard.channels import Channel, Send
-from dashboard.figures import SERIES_S, Minute, Second
+from dashboard.figures import SERIES_S
+from dashboard.health import strip
+from dashboard.hot import Hottest
 from dashboard.lenses import Entry, Lens
 from dashboard.rows import PER_BATCH
-from dashboard.status import UNREADABLE, status_of
+from dashboard.vitals_reader import read_vitals
+from dashboard.watch import Seen, Watch
 
 TICK_S = 0.1
 TICK_MAX = 100
@@ -33,6 +36,9 @@ TICK_MOST = 5000
 _ENTRY_S = TICK_S / PER_BATCH
 _SHORTEST_S = 0.02
 BEAT_S = 1.0
+VITALS_S = 5.0
+HOT_MOST = 1000
+"""So many of the entries of one read are counted for the hottest rows."""
 LOOK_BACK = 1000
 LOOK_BACK_FILTERED = 10_000
 """So many of the newest entries of each stream are looked through when somebody begins to watch."""
@@ -59,14 +65,24 @@ class Reader:
         self._filling = {}
         self._positions: dict[str, str] = {}
         self._last_rates = BEGINNING
-        self._minute = Minute()
-        self._beat_at_s = float("-inf")
+        self._watch = Watch()
+        self._beat_at_s = self._vitals_at_s = float("-inf")
+        self._clock: tuple[int, float] | None = None
         self._away = False
 
     @property
     def source(self) -> tuple[Redis, Keys]:
         """What is read from, for others of this process."""
         return self._client, self._keys
+
+    @property
+    def seen(self) -> Seen | None:
+        """How things stood at the last beat; None when Redis cannot be read, or nobody watches yet."""
+        return self._watch.seen
+
+    @property
+    def hottest(self) -> Hottest:
+        return self._watch.hottest
 
     def join(self, send: Send, lens: Lens) -> None:
         """From now on `send` gets every message of what is seen through this lens, and of no other."""
@@ -128,7 +144,9 @@ class Reader:
         most = LOOK_BACK if channel.lens.is_whole else LOOK_BACK_FILTERED
         while True:
             try:
-                channel.filled(await self._before(positions, most), positions)
+                entries = await self._before(positions, most)
+                self._watch.hottest.begin(entries, capped=len(entries) >= most)
+                channel.filled(entries, positions)
                 return
             except DBWatchError as exc:
                 self._tell_away(exc)
@@ -168,6 +186,7 @@ class Reader:
                 self._positions[stream] = entries[0][0]
         capped = any(len(entries) == most for entries in found.values())
         news = newest_of(found, most * len(found))
+        self._watch.hottest.add(news[-HOT_MOST:], capped=capped or len(news) > HOT_MOST)
         up_to = dict(self._positions)
         for channel in tuple(self._channels.values()):
             channel.take(news, up_to, capped=capped)
@@ -195,22 +214,21 @@ class Reader:
             reply: list[Any] = await pipeline.execute()
         (seconds, micros), rates, health = reply
         now_ms = int(seconds) * 1000 + int(micros) // 1000
-        self._take_rates(rates, now_ms)
-        status = status_of(health, now_ms - self._minute.ahead_ms())
-        rates = self._minute.rates(now_ms)
+        self._clock = now_ms, time.monotonic()
+        if rates:
+            self._last_rates = rates[0][0]
+        self._watch.take_rates(reversed(rates), now_ms)
+        await self._read_vitals()
+        seen = self._watch.look(health, now_ms)
+        shown = strip(seen.found)
         for channel in tuple(self._channels.values()):
-            channel.tell(status, rates, now_ms)
+            channel.tell(seen.status, seen.rates, now_ms, shown)
 
-    def _take_rates(self, newest_first: _Entries, now_ms: int) -> None:
-        if newest_first:
-            self._last_rates = newest_first[0][0]
-        seconds: list[Second] = []
-        for entry_id, fields in reversed(newest_first):
-            try:
-                seconds.append(Second.from_fields(parts(entry_id)[0], fields))
-            except BadRecord as exc:
-                log.warning("page.rates_unreadable", id=entry_id, reason=str(exc))
-        self._minute.add(seconds, now_ms)
+    async def _read_vitals(self) -> None:
+        """Now and then: what changes slowly."""
+        if time.monotonic() - self._vitals_at_s >= VITALS_S:
+            self._vitals_at_s = time.monotonic()
+            self._watch.vitals = await read_vitals(self._client, self._keys)
 
     def _tell_away(self, exc: DBWatchError) -> None:
         if not self._away:
@@ -221,8 +239,17 @@ class Reader:
 
     def _tell_unreadable(self) -> None:
         self._beat_at_s = time.monotonic()
+        now_ms = self._now_ms()
+        status = self._watch.lost(now_ms)
         for channel in tuple(self._channels.values()):
-            channel.tell(UNREADABLE, None, None)
+            channel.tell(status, None, now_ms)
+
+    def _now_ms(self) -> int:
+        """By Redis's clock, as far as that is known."""
+        if self._clock is None:
+            return time.time_ns() // 1_000_000
+        read_ms, at_s = self._clock
+        return read_ms + round((time.monotonic() - at_s) * 1000)
 
 
 @cache

@@ -1,127 +1,187 @@
-"""Whether what the page shows is live: the one sentence at its top. Pure.
+"""Whether what the page shows is live: the one sentence at its top, and what to do. Pure.
 
-Nothing is called live unless the flow has said within `STALE_AFTER_MS` that it runs and the page could read it.
+Nothing is called live unless every process of the flow has said within `SILENT_AFTER_MS` that it runs and the page
+could read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple, TypeGuard
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
-import orjson
+from connectors.amounts import brief_span
+from connectors.summaries import one_line
+from dashboard.flow_processes import Process, Trouble
 
-STALE_AFTER_MS = 5000
 BEHIND_AFTER_MS = 10_000
+_STARTS_FOR_MS = 120_000
+_LONGEST_REASON = 200
 
 Level = Literal["live", "busy", "held", "down"]
 
 
 class Status(NamedTuple):
     """`level` is for the eye, `label` and `detail` for the reader; `since_ms` is Unix time, None when it is not
-    known.
+    known. `todo` says what to do, empty when there is nothing; commands in it stand between backquotes.
     """
 
     level: Level
     label: str
     detail: str
     since_ms: int | None = None
+    todo: str = ""
 
 
-class Process(NamedTuple):
-    """What one process of the flow last said of itself. Times are Unix milliseconds."""
+UNREADABLE = Status(
+    "down",
+    "Cannot read Redis",
+    "what is shown below is old; it is tried again each second",
+    todo="See that Redis runs and that the page's server can reach it: `redis-cli -u REDIS_URL ping`; "
+    "the server's log says what is wrong.",
+)
+NEVER = Status(
+    "down",
+    "No flow",
+    "no flow has written here yet",
+    todo="Start one with `dbwatch run -r FOLDER`; if one runs, compare its REDIS_URL and DBWATCH_PREFIX with those of "
+    "the page's server.",
+)
+_START = "Start it again with `dbwatch run -r FOLDER`: it goes on where it was."
 
-    name: str
-    at_ms: int
-    started_ms: int
-    state: str
-    lag_ms: int
-    holding_reason: str
-    holding_since_ms: int | None
-    snapshot: tuple[str, int, int] | None
 
-
-UNREADABLE = Status("down", "Cannot read Redis", "what is shown below is old; trying again")
-NEVER = Status("down", "No flow", "no flow has written here yet; start one with `dbwatch run`")
-
-
-def status_of(health: Mapping[str, str], now_ms: int) -> Status:
-    """The state of the flow from the fields of `P:health`; `now_ms` is the time of the clock that wrote them."""
-    processes = list(_in_use(_processes(health)))
+def status_of(processes: Sequence[Process], now_ms: int, *, expected: int = 0) -> Status:
+    """The state of the flow; `now_ms` by Redis's clock, `expected` is how many processes it has, 0 when unknown."""
     if not processes:
         return NEVER
-    silent = [p for p in processes if now_ms - p.at_ms > STALE_AFTER_MS or p.state == "stopped"]
-    if silent:
-        return _down(processes, silent)
-    if held := next((p for p in processes if p.state == "holding"), None):
-        return Status(
-            "held", "Holding back", held.holding_reason or "Redis does not take writes", held.holding_since_ms
-        )
-    if reading := next((p for p in processes if p.snapshot is not None and p.state != "tail"), None):
-        return Status("busy", "First read", _snapshot_text(reading))
-    if waiting := next((p for p in processes if p.state != "tail"), None):
-        return Status("busy", "Starting", f"the flow is {waiting.state}")
-    lag_ms = max(p.lag_ms for p in processes)
-    if lag_ms > BEHIND_AFTER_MS:
-        return Status("held", "Behind", f"the flow is {lag_ms / 1000:.0f} s behind the database")
-    return Status("live", "Live", "the flow keeps up with the database")
+    looks: tuple[Callable[[], Status | None], ...] = (
+        lambda: _down(processes, now_ms),
+        lambda: _missing(processes, now_ms, expected),
+        lambda: _holding(processes),
+        lambda: _away(processes),
+        lambda: _reading(processes),
+        lambda: _starting(processes, now_ms),
+        lambda: _behind(processes),
+    )
+    found = (look() for look in looks)
+    return next((status for status in found if status), Status("live", "Live", "the flow keeps up with the database"))
 
 
-def _down(processes: list[Process], silent: list[Process]) -> Status:
-    last_ms = max(p.at_ms for p in silent)
+class Since:
+    """Remembers since when a status holds that does not know it itself; None for one that was met as it was."""
+
+    def __init__(self) -> None:
+        self._label: str | None = None
+        self._since_ms: int | None = None
+
+    def of(self, status: Status, now_ms: int) -> Status:
+        if status.label != self._label:
+            self._since_ms = None if self._label is None else now_ms
+            self._label = status.label
+        if status.level == "live" or status.since_ms is not None:
+            return status
+        return status._replace(since_ms=self._since_ms)
+
+
+def _down(processes: Sequence[Process], now_ms: int) -> Status | None:
+    silent = [p for p in processes if p.is_silent(now_ms)]
+    if not silent:
+        return None
+    last_ms = max(p.heard_ms for p in silent)
+    since_ms = last_ms if last_ms <= now_ms else None
     if all(p.state == "stopped" for p in processes):
-        return Status("down", "Flow stopped", "it was ended; start it with `dbwatch run`", last_ms)
+        return Status("down", "Flow stopped", "it was ended in order", since_ms, _START)
     if len(silent) < len(processes):
-        some = f"{len(silent)} of {len(processes)} processes of the flow say nothing"
-        return Status("down", "Flow partly down", f"{some}; some changes are missing", last_ms)
-    return Status("down", "Flow down", "it has said nothing since; see its log, start it with `dbwatch run`", last_ms)
+        return _partly(len(silent), len(processes), [p.name for p in silent], since_ms)
+    return Status("down", "Flow down", "it has said nothing since", since_ms, f"See its log. {_START}")
 
 
-def _in_use(processes: list[Process]) -> Iterator[Process]:
-    """Without those of an earlier run: a process that fell silent before another one started has been replaced."""
-    for process in processes:
-        if not any(other.started_ms > process.at_ms for other in processes if other is not process):
-            yield process
+def _missing(processes: Sequence[Process], now_ms: int, expected: int) -> Status | None:
+    """A process that has never spoken; in the beginning each takes its time."""
+    known = {p.name for p in processes}
+    missing = [name for name in map(str, range(expected)) if name not in known]
+    begun_ms = min(p.started_ms for p in processes)
+    if not missing or now_ms - begun_ms < _STARTS_FOR_MS:
+        return None
+    return _partly(len(missing), expected, missing, None)
 
 
-def _processes(health: Mapping[str, str]) -> list[Process]:
-    """What can be read of the fields; one that cannot is a process that has said nothing."""
-    found = ((name, _json_object(text)) for name, text in sorted(health.items()))
-    return [_process(name, figures) for name, figures in found if figures]
-
-
-def _process(name: str, figures: Mapping[str, Any]) -> Process:
-    snapshot: Any = figures.get("snapshot")
-    return Process(
-        name,
-        _number(figures.get("at_ms")),
-        _number(figures.get("started_ms")),
-        str(figures.get("state", "")),
-        _number(figures.get("lag_ms")),
-        str(figures.get("holding_reason", "")),
-        _number(figures.get("holding_since_ms")) or None,
-        (str(snapshot.get("collection", "")), _number(snapshot.get("read")), _number(snapshot.get("expected")))
-        if _is_object(snapshot)
-        else None,
+def _partly(count: int, of: int, names: Sequence[str], since_ms: int | None) -> Status:
+    which = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    says = "says" if count == 1 else "say"
+    return Status(
+        "down",
+        "Flow partly down",
+        f"{count} of {of} processes (number {one_line(which, 40)}) {says} nothing; some changes are missing",
+        since_ms,
+        "See the log of that process; a cluster ends as a whole: start all of its processes again.",
     )
 
 
-def _snapshot_text(process: Process) -> str:
-    assert process.snapshot is not None
-    collection, read, expected = process.snapshot
-    return f"reading {collection}: {read:,} of about {expected:,} rows; changes follow"
+def _holding(processes: Sequence[Process]) -> Status | None:
+    held = _first(p.held for p in processes)
+    if held is None:
+        return None
+    return Status(
+        "held",
+        "Holding back",
+        one_line(held.reason, _LONGEST_REASON) or "Redis does not take writes",
+        held.since_ms,
+        "Nothing is lost, and it goes on by itself once Redis takes writes: `dbwatch doctor` says what is in the way.",
+    )
 
 
-def _json_object(text: str) -> Mapping[str, Any]:
-    try:
-        value: Any = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if _is_object(value) else {}
+def _away(processes: Sequence[Process]) -> Status | None:
+    away = _first(p.away for p in processes)
+    if away is None:
+        return None
+    return Status(
+        "held",
+        "Database away",
+        one_line(away.reason, _LONGEST_REASON) or "MongoDB does not answer",
+        away.since_ms,
+        "See that MongoDB runs and has a primary; the flow goes on by itself as long as the oplog reaches back.",
+    )
 
 
-def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, dict)
+def _reading(processes: Sequence[Process]) -> Status | None:
+    read = next((p.first_read for p in processes if p.first_read is not None and p.state != "tail"), None)
+    if read is None:
+        return None
+    collection = one_line(read.collection, 80)
+    return Status(
+        "busy", "First read", f"reading {collection}: {read.read:,} of about {read.expected:,} rows; changes follow"
+    )
 
 
-def _number(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) else 0
+def _starting(processes: Sequence[Process], now_ms: int) -> Status | None:
+    waiting = next((p for p in processes if p.state != "tail"), None)
+    if waiting is None:
+        return None
+    late = now_ms - waiting.started_ms > _STARTS_FOR_MS
+    return Status(
+        "busy",
+        "Starting",
+        f"the flow is {one_line(waiting.state, 40)}",
+        waiting.started_ms if waiting.started_ms <= now_ms else None,
+        "It takes long: a large state is loaded, or another process is waited for; its log says which." if late else "",
+    )
+
+
+def _behind(processes: Sequence[Process]) -> Status | None:
+    slowest = max(processes, key=lambda p: p.lag_ms)
+    if slowest.lag_ms <= BEHIND_AFTER_MS:
+        return None
+    events = f", {slowest.lag_events:,} changes" if slowest.lag_events else ""
+    return Status(
+        "held",
+        "Behind",
+        f"the flow is {brief_span(slowest.lag_ms / 1000)} behind the database{events}",
+        todo="Look at Health: a rate that stays high is more than it can take (more processes help); "
+        "a rate of 0 means that it waits, and its log says for what.",
+    )
+
+
+def _first(troubles: Iterator[Trouble | None]) -> Trouble | None:
+    """That which began first."""
+    found = [trouble for trouble in troubles if trouble is not None]
+    return min(found, key=lambda trouble: trouble.since_ms or 0, default=None)

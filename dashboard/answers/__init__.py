@@ -14,4 +14,10 @@ ANSWERS: Mapping[str, Question] = {
     "export.issue": Question("export", exports.issue),
     "export.watch": Question("export", exports.watch),
     "export.cancel": Question("export", exports.cancel),
+from dashboard.answers.health import deadletters, health
+from dashboard.asks import Question
+
+ANSWERS: Mapping[str, Question] = {
+    "health": Question("see", health),
+    "deadletters": Question("see", deadletters),
 }
