@@ -11,6 +11,7 @@ import structlog
 from connectors.accounts import Session
 from dashboard.assets import STYLES, assets
 from dashboard.feed import feed_for
+from dashboard.looks import look_script
 from dashboard.sign_in import visitor_of
 
 TITLE = "DB Watch"
@@ -38,6 +39,7 @@ def serve() -> None:
 def _page(visitor: Session) -> pn.Template:
     template = pn.Template((Path(__file__).with_name("page.html")).read_text(encoding="utf-8"))
     template.add_panel("feed", feed_for(visitor))
+    template.add_variable("look", look_script())
     template.add_variable("build", assets().build)
     template.add_variable("modules", assets().modules)
     template.add_variable("styles", STYLES)

@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketHandler
 
 from connectors.accounts import SESSION_LIFETIME_S, Refused, Session
 from connectors.errors import DBWatchError
+from dashboard.looks import look_script, look_source
 from dashboard.people import people
 from dashboard.sockets import Sockets
 
@@ -34,8 +35,8 @@ _PAGE_POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 _FORM_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    f"default-src 'none'; script-src {look_source()}; style-src 'unsafe-inline'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -79,7 +80,7 @@ def sockets() -> Sockets:
 
 
 class LoginHandler(RequestHandler):
-    """The page that asks for name and password. Needs nothing of any other address, and no script."""
+    """The page that asks for name and password. Needs nothing of any other address, and no script but for its look."""
 
     def get_template_path(self) -> str:
         return str(_FOLDER)
@@ -126,7 +127,7 @@ class LoginHandler(RequestHandler):
     def _ask(self, problem: str = "", status: HTTPStatus = HTTPStatus.OK, name: str = "") -> None:
         _harden(self, _FORM_POLICY)
         self.set_status(status)
-        self.render("sign_in.html", problem=problem, name=name[:64], theme=_theme())
+        self.render("sign_in.html", problem=problem, name=name[:64], theme=_theme(), look=look_script())
 
 
 class LogoutHandler(RequestHandler):

@@ -4,9 +4,13 @@ import { Address } from "./address.js"
 import { bdi, button, drawing, node } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { Figures } from "./figures.js"
+import { Keys } from "./keys.js"
 import { Link } from "./link.js"
+import { Looks } from "./looks.js"
+import { Sky } from "./sky.js"
 import { Status } from "./status.js"
 import { Tables } from "./tables.js"
+import { walk } from "./walk.js"
 import { Watchdog } from "./watchdog.js"
 import { rate } from "./words.js"
 
@@ -72,14 +76,26 @@ function begin(root) {
   const tables = new Tables(page)
   const notice = node("p", { class: "notice", role: "status", hidden: "" })
   const who = node("div", { class: "who" })
-  const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton)
+  const looks = new Looks(page)
+  const sky = new Sky(page, document.getElementById("sky"))
+  const keys = new Keys([
+    ["/", "to the filter", () => document.querySelector("#filter input")?.focus()],
+    ["p", "pause, or go on", () => tables.pause(!tables.paused)],
+    ["l", "back to live", () => tables.live()],
+    ["h", "history", () => page.openHistory({})],
+    ["t", "another look", () => looks.next()],
+  ])
+  const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton, looks.el, keys.button)
   const slot = (id) => node("div", { id })
   root.classList.add("root")
+  walk(root)
   root.append(
-    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, tools, who),
-    node("main", {}, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
+    node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
+    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who),
+    node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
       node("div", { id: "tables" }, tables.el)),
-    page.drawer.el, page.said)
+    sky.el, page.drawer.el, page.said, keys.dialog)
+  sky.settle()
 
   const watchdog = new Watchdog((sinceMs) => {
     status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs }, Date.now())

@@ -26,6 +26,6 @@ export function tableRow(row, address) {
   if (row.more) main.append(node("div", { class: "label" }, `and ${count(row.more)} more fields`))
   if (row.cause !== null) main.append(because(row.cause))
   const hint = `${row.view} ${row.key}\n${moment.format(row.ts_ms)}, in Redis ${Math.max(0, row.at_ms - row.ts_ms)} ms later`
-  return node("tr", { class: row.table, "data-address": address, title: hint, tabindex: "0" },
+  return node("tr", { class: row.table, "data-address": address, title: hint, tabindex: "-1" },
     node("td", { class: "when" }, clock.format(row.ts_ms), bdi(row.view, "view")), main)
 }
