@@ -34,10 +34,13 @@ class Diff(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """The row that a lookup found, in a few words; None when there is none."""
+    """The row that a lookup found, in a few words; None when there is none. `path` is the field that it is called by
+    and `value` what stands there, None when it is called by no one field."""
 
     lookup: str
     text: str | None
+    path: str | None = None
+    value: str | None = None
 
 
 class Summary(NamedTuple):
@@ -98,12 +101,11 @@ def _row(record: Record, text: str | None) -> Mapping[str, Any] | None:
 
 def _naming(row: Mapping[str, Any], lookups: Mapping[str, object], longest: int) -> str:
     """What the row is called, else its first plain fields."""
-    for name in _SAYING if lookups else _NAMING:
-        value = row.get(name)
-        if isinstance(value, str) and value.strip():
-            year = row.get(_YEAR)
-            text = one_line(value, longest)
-            return f"{text} ({year})" if isinstance(year, int) else text
+    field = _naming_field(row, lookups)
+    if field is not None:
+        year = row.get(_YEAR)
+        text = one_line(row[field], longest)
+        return f"{text} ({year})" if isinstance(year, int) else text
     plain = [
         f"{one_line(name, 40)}: {value_text(value, 40)}"
         for name, value in row.items()
@@ -112,11 +114,21 @@ def _naming(row: Mapping[str, Any], lookups: Mapping[str, object], longest: int)
     return one_line(", ".join(plain[:_PLAIN_FIELDS]), longest)
 
 
+def _naming_field(row: Mapping[str, Any], lookups: Mapping[str, object]) -> str | None:
+    for name in _SAYING if lookups else _NAMING:
+        value = row.get(name)
+        if isinstance(value, str) and value.strip():
+            return name
+    return None
+
+
 def _joined(row: Mapping[str, Any], lookups: Mapping[str, object], longest: int) -> Iterator[Joined]:
     for name in lookups:
         value = row.get(name, _MISSING)
         if _is_object(value):
-            yield Joined(name, _naming(value, {}, longest) or value_text(value, longest))
+            field = _naming_field(value, {})
+            path, text = (None, None) if field is None else (f"{name}.{field}", one_line(value[field], longest))
+            yield Joined(name, _naming(value, {}, longest) or value_text(value, longest), path, text)
         elif value is None:
             yield Joined(name, None)
 

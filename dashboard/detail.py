@@ -110,7 +110,7 @@ def detail_of(entry: Placed[Mapping[str, str]], *, stream: int, now_ms: int, lim
         op=fields.get("op", ""),
         op_says=_op_says(record),
         title=read.summary.row if read else "",
-        joined=tuple((name, text) for name, text in read.summary.joined) if read else (),
+        joined=tuple((joined.lookup, joined.text) for joined in read.summary.joined) if read else (),
         at_ms=at_ms,
         age_ms=max(0, now_ms - at_ms),
         ts_ms=record.ts_ms if record else None,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from connectors.passwords import Role
 from connectors.stream_ids import Placed
+from dashboard.filters import parse
 from dashboard.hidden import hidden_paths, hide_fields
 from dashboard.roles import Hidden
 
@@ -28,12 +30,21 @@ class Lens(NamedTuple):
         return not self.filter
 
     def seen(self, entries: list[Entry]) -> list[Entry]:
-        """The entries as this viewer sees them."""
-        if not self.hidden:
+        """The entries that this viewer sees, as they see them."""
+        if self.hidden:
+            entries = [entry._replace(item=hide_fields(entry.item, self.hidden)) for entry in entries]
+        if not self.filter:
             return entries
-        return [entry._replace(item=hide_fields(entry.item, self.hidden)) for entry in entries]
+        asked = _parsed(self.filter)
+        return [entry for entry in entries if asked.matches_fields(entry.item)]
 
 
 def lens_of(filter_text: str, role: Role) -> Lens:
-    """What somebody of this role sees through this filter. Raises `ConfigError` when `dbwatch.toml` is wrong."""
-    return Lens(filter_text.strip(), hidden_paths(role))
+    """What somebody of this role sees through this filter, whose text is then in its one form.
+
+    Raises `FilterError` when it does not parse, `ConfigError` when `dbwatch.toml` is wrong.
+    """
+    return Lens(str(parse(filter_text)), hidden_paths(role))
+
+
+_parsed = lru_cache(maxsize=256)(parse)

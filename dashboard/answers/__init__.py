@@ -20,4 +20,17 @@ from dashboard.asks import Question
 ANSWERS: Mapping[str, Question] = {
     "health": Question("see", health),
     "deadletters": Question("see", deadletters),
+from dashboard.answers import filters
+from dashboard.asks import Question
+
+ANSWERS: Mapping[str, Question] = {
+    "filter.check": Question("see", filters.check),
+    "filter.begin": Question("see", filters.begin),
+    "filter.keep": Question("see", filters.keep),
+    "filter.add": Question("see", filters.add),
+    "filter.remove": Question("see", filters.remove),
+    "filter.turn": Question("see", filters.turn),
+    "filters.list": Question("see", filters.saved),
+    "filters.save": Question("see", filters.save),
+    "filters.delete": Question("see", filters.delete),
 }

@@ -14,7 +14,7 @@ find out what they hold.
 
 from __future__ import annotations
 
-from dashboard.filters.clicks import Part, parts_of, with_field, without
+from dashboard.filters.clicks import Part, parts_of, turned, with_field, with_shown, without
 from dashboard.filters.errors import FilterError
 from dashboard.filters.filter import Filter, parse
 from dashboard.filters.saved import SavedFilter
@@ -29,6 +29,8 @@ __all__ = [
     "parse",
     "parts_of",
     "to_query",
+    "turned",
     "with_field",
+    "with_shown",
     "without",
 ]

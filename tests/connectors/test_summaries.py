@@ -50,7 +50,8 @@ def test_a_joined_comment_shows_its_film_and_user() -> None:
     after = {"name": "Neo", "text": "Whoa.", "movie": {"title": "The Matrix", "year": 1999}, "user": None}
     summary = summary_of(record("c", after=after, lookups=("movie", "user")))
     assert summary.row == "Whoa."
-    assert summary.joined == (Joined("movie", "The Matrix (1999)"), Joined("user", None))
+    film = Joined("movie", "The Matrix (1999)", "movie.title", "The Matrix")
+    assert summary.joined == (film, Joined("user", None))
 
 
 def test_a_deleted_row_is_called_by_what_it_was() -> None:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from connectors.records import Record, Versions
 from connectors.stream_ids import Placed
 from dashboard.channels import Channel
-from dashboard.lenses import Lens
+from dashboard.filters import FilterError
+from dashboard.lenses import Lens, lens_of
 from dashboard.roles import Hidden
 from dashboard.status import NEVER
 
@@ -44,6 +47,25 @@ def test_what_a_role_may_not_see_is_taken_out_before_it_is_told() -> None:
     channel.take([entry(2)], {"s": "2-0"}, capped=False)
     assert ids(said) == ["1-0", "2-0"]
     assert "Heat" not in "".join(said)
+
+
+def test_a_filter_keeps_back_what_it_does_not_let_through_and_never_sees_what_is_hidden() -> None:
+    said: list[str] = []
+    channel = Channel(lens_of("key:k1 or key:k4", "admin"), ["s"])
+    channel.join(said.append)
+    channel.filled([entry(1), entry(2)], {"s": "2-0"})
+    channel.take([entry(3), entry(4)], {"s": "4-0"}, capped=False)
+    assert ids(said) == ["1-0", "4-0"]
+    assert json.loads(said[0])["filter"] == "key:k1 or key:k4"
+    hidden = frozenset((Hidden("movies", "title"),))
+    assert len(Lens("title ~ heat").seen([entry(1)])) == 1
+    assert Lens("title ~ heat", hidden).seen([entry(1)]) == []
+
+
+def test_two_texts_of_one_filter_are_one_lens() -> None:
+    assert lens_of("  year>5   view:movies", "viewer") == lens_of("year > 5 AND view:movies", "viewer")
+    with pytest.raises(FilterError):
+        lens_of("year >", "viewer")
 
 
 def test_who_joins_later_gets_what_the_tables_hold_and_how_things_stand() -> None:

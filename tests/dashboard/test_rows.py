@@ -42,7 +42,7 @@ def test_a_joined_update_becomes_a_row_with_its_film_user_and_change() -> None:
         view="comments",
         key="k7",
         text="Great",
-        joined=(Joined("movie", "Heat (1995)"), Joined("user", "Neo")),
+        joined=(Joined("movie", "Heat (1995)", "movie.title", "Heat"), Joined("user", "Neo", "user.name", "Neo")),
         diffs=(Diff("movie.title", "Heet", "Heat"),),
         more=0,
         cause="movie",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.filters import FilterError, parse, parts_of, with_field, without
+from dashboard.filters import FilterError, parse, parts_of, turned, with_field, with_shown, without
 from tests.dashboard.filters.strategies import filters, names, plain, rows
 
 
@@ -32,10 +32,29 @@ from tests.dashboard.filters.strategies import filters, names, plain, rows
         ("", ":cause", "movie", False, "cause:movie"),
         ("", ":cause", None, False, "cause:none"),
         ("", ":text", "neo", True, "-neo"),
+        ("", ":changed", "imdb.rating", False, "changed:imdb.rating"),
     ],
 )
 def test_a_click_on_a_value_adds_it(before: str, path: str, value: Any, negate: bool, after: str) -> None:
     assert with_field(before, path, value, negate=negate) == after
+
+
+@pytest.mark.parametrize(
+    ("shown", "negate", "after"),
+    [
+        ("1999", False, "year = 1999"),
+        ("The Matrix", True, 'year != "The Matrix"'),
+        ("null", False, "year = null"),
+        ("(unset)", False, "-year exists"),
+        ("(unset)", True, "year exists"),
+        ("It was a dark and…", False, 'year ~ "It was a dark and"'),
+        ("…", False, "year = …"),
+    ],
+)
+def test_a_click_on_a_value_of_which_only_its_text_is_known_adds_what_it_looks_like(
+    shown: str, negate: bool, after: str
+) -> None:
+    assert with_shown("", "year", shown, negate=negate) == after
 
 
 @pytest.mark.parametrize(
@@ -90,6 +109,16 @@ def test_a_part_is_taken_away_and_the_others_stay(asked: Any, index: int) -> Non
     before = parts_of(text)
     after = parts_of(without(text, index))
     assert after == [part for place, part in enumerate(before) if place != index]
+
+
+def test_a_part_is_turned_round_and_back() -> None:
+    text = 'neo (a or b) year >= 5 -view:movies title ~ "x y"'
+    expected = ["-neo", "-(a or b)", "-year >= 5", "view:movies", 'title !~ "x y"']
+    for index, part in enumerate(expected):
+        once = turned(text, index)
+        assert parts_of(once)[index].text == part
+        assert turned(once, index) == text
+    assert turned(text, 9) == text
 
 
 @given(filters(), rows())
