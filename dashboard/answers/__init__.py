@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.answers import exports, history, timeline
+from dashboard.answers import exports, filters, health, history, timeline
 from dashboard.asks import Question
 
 ANSWERS: Mapping[str, Question] = {
@@ -14,16 +14,8 @@ ANSWERS: Mapping[str, Question] = {
     "export.issue": Question("export", exports.issue),
     "export.watch": Question("export", exports.watch),
     "export.cancel": Question("export", exports.cancel),
-from dashboard.answers.health import deadletters, health
-from dashboard.asks import Question
-
-ANSWERS: Mapping[str, Question] = {
-    "health": Question("see", health),
-    "deadletters": Question("see", deadletters),
-from dashboard.answers import filters
-from dashboard.asks import Question
-
-ANSWERS: Mapping[str, Question] = {
+    "health": Question("see", health.health),
+    "deadletters": Question("see", health.deadletters),
     "filter.check": Question("see", filters.check),
     "filter.begin": Question("see", filters.begin),
     "filter.keep": Question("see", filters.keep),
