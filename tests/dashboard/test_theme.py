@@ -46,9 +46,8 @@ def grounds(look: str) -> dict[str, Colour]:
     below = skies(look, palette)
     panels = {f"panel over {name}": palette["panel"].over(colour) for name, colour in below.items()}
     opaque = {name: palette[name] for name in ("panel-head", "drawer", "field")}
-    tinted = {
-        f"{tint} on {name}": palette[tint].over(colour) for tint in TINTS for name, colour in (panels | opaque).items()
-    }
+    plain = panels | opaque
+    tinted = {f"{tint} on {name}": palette[tint].over(plain[name]) for tint, name in product(TINTS, plain)}
     clear = {name: colour for name, colour in below.items() if "sky" in name}
     return plain | tinted | clear
 
