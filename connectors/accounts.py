@@ -205,6 +205,7 @@ class Accounts:
             user = cast("dict[str, str]", self._client.hgetall(self._keys.user(kept)))
         role = _role_by_provider(user, self._strangers)
         if role is None:
+            self._note_stranger(kept, session_id, address)
             return None
         entry = self._audit.entry("sign-in", who=kept, role=role, what="by a provider", address=address)
         args = [kept, str(self._now_ms()), str(lifetime_s), str(MAXLEN), *_flat(entry.to_fields())]
@@ -227,8 +228,11 @@ class Accounts:
     def sign_out(self, token: str, *, address: str = "") -> None:
         """End the session of this token (or of a provider's proof), if there is one."""
         session = self.session(token)
-        if session is None:
-            return
+        if session is not None:
+            self.end(session, address=address)
+
+    def end(self, session: Session, *, address: str = "") -> None:
+        """End a session; nothing, when it has ended."""
         entry = self._audit.entry("sign-out", who=session.name, role=session.role, address=address)
         keys = [self._keys.session(session.id), self._keys.audit]
         self._script(scripts.CLOSE, keys, [str(MAXLEN), *_flat(entry.to_fields())])
@@ -292,6 +296,14 @@ class Accounts:
     def _note_refusal(self, name: str, address: str, outcome: Outcome) -> None:
         what = "by password" if name else "by password, with a name that nobody has"
         self._audit.write(self._audit.entry("sign-in", who=name, what=what, address=address, outcome=outcome))
+
+    def _note_stranger(self, name: str, session_id: str, address: str) -> None:
+        """Once in a while, not for each request: each page asks for many files."""
+        with translated("signing in"):
+            first = self._client.set(self._keys.attempts("proof", session_id), 1, ex=WINDOW_S, nx=True)
+        if first:
+            what = f"by a provider, as {name}, who has no account for that"
+            self._audit.write(self._audit.entry("sign-in", who="", what=what, address=address, outcome="refused"))
 
     def _counted(self, counts: Sequence[str]) -> _Held | None:
         """Count an attempt; how long to wait when there were too many, else None."""

@@ -89,6 +89,12 @@ class Desk:
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
         return True
 
+    def interrupt(self, why: str) -> None:
+        """Answer nothing of what was asked up to now; `why` is told instead."""
+        for number, task in tuple(self._tasks.items()):
+            task.cancel()
+            self._tell(failed(number, why))
+
     def close(self) -> None:
         """The viewer has gone: nothing is answered any more."""
         for task in tuple(self._tasks.values()):

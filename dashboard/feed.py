@@ -15,8 +15,9 @@ from connectors.errors import DBWatchError
 from dashboard.answers import ANSWERS
 from dashboard.asks import Desk
 from dashboard.lenses import lens_of
-from dashboard.messages import refused
+from dashboard.messages import refused, visitor
 from dashboard.reader import reader
+from dashboard.sign_in import sockets
 
 
 class Feed(JSComponent):
@@ -33,6 +34,7 @@ class Feed(JSComponent):
     def __init__(self, session: Session, **params: Any) -> None:
         super().__init__(visitor=session.name, role=session.role, **params)
         self._session = session
+        self._filter: str | None = None
         self._desk = Desk(ANSWERS, lambda: self._session, lambda: reader().source, self.tell)
 
     def _handle_msg(self, data: Any) -> None:
@@ -50,7 +52,22 @@ class Feed(JSComponent):
         except DBWatchError as exc:
             self.tell(refused(str(exc)))
         else:
+            self._filter = filter_text
+            self.tell(visitor(self._session.name, self._session.role))
             reader().join(self.tell, lens)
+
+    def changed(self, session: Session) -> None:
+        """The viewer has got another role: it holds for all that they see from now on, and nothing asked before is
+        answered.
+        """
+        if session.role == self._session.role:
+            return
+        self._session = session
+        self._desk.interrupt("your role has changed meanwhile; ask again")
+        if self._filter is None:
+            return
+        reader().leave(self.tell)
+        self._watch(self._filter)
 
     def tell(self, message: str) -> None:
         """Send a message to the browser."""
@@ -58,6 +75,7 @@ class Feed(JSComponent):
 
     def close(self, _session_context: object) -> None:
         """The session has ended."""
+        sockets().unfollow(self._session, self.changed)
         self._desk.close()
         reader().leave(self.tell)
 
@@ -66,4 +84,5 @@ def feed_for(session: Session) -> Feed:
     """A feed for the page that is being made; it ends with its session."""
     feed = Feed(session)
     pn.state.on_session_destroyed(feed.close)
+    sockets().follow(session, feed.changed)
     return feed

@@ -24,8 +24,9 @@ def serves_dashboard(argv: Sequence[str]) -> bool:
 def gate(argv: Sequence[str]) -> bool:
     """Set Bokeh up to serve our page behind the sign-in, if that is what this process is to do; whether it is.
 
-    An auth module or provider that was named on the command line goes before this one, and then the page itself stays
-    closed: it shows nothing to a request that our sign-in has not let in.
+    Where Panel's own options name an OAuth provider, that one signs people in, and ours lets in those of them who have
+    an account (`dashboard.providers`). An auth module, or the shared password of `--basic-auth`, goes before all that,
+    and then the page itself stays closed: it shows nothing to a request that our sign-in has not let in.
     """
     if not serves_dashboard(argv):
         return False
@@ -33,13 +34,14 @@ def gate(argv: Sequence[str]) -> bool:
     from bokeh.settings import settings
 
     from connectors import logs
-    from dashboard import asset_handler, export_handler
+    from dashboard import asset_handler, export_handler, providers
     from dashboard.checks import check
     from dashboard.sign_in import HealthHandler
 
     logs.configure()
     check()
     settings.auth_module.set_value(str(APP.with_name("auth_module.py")))
+    providers.install()
     toplevel_patterns.append((r"/healthz", HealthHandler))
     toplevel_patterns.append((asset_handler.PATTERN, asset_handler.AssetHandler))
     toplevel_patterns.append((export_handler.PATTERN, export_handler.ExportHandler))

@@ -55,6 +55,11 @@ def failed(to: int, message: str) -> str:
     return _text({"type": "failed", "to": to, "message": message})
 
 
+def visitor(name: str, role: str) -> str:
+    """Who is signed in, and as what, now."""
+    return _text({"type": "visitor", "name": name, "role": role})
+
+
 def refused(message: str) -> str:
     """Why the feed cannot be watched as was asked."""
     return _text({"type": "refused", "message": message})

@@ -12,7 +12,7 @@ from connectors.accounts import Session
 from dashboard.assets import STYLES, assets
 from dashboard.feed import feed_for
 from dashboard.looks import look_script
-from dashboard.sign_in import visitor_of
+from dashboard.sign_in import sockets, visitor_of
 
 TITLE = "DB Watch"
 _CLOSED = (
@@ -26,14 +26,20 @@ log = structlog.get_logger()
 def serve() -> None:
     """Put the page of this session into its document. What the gate has not let in gets a page without data."""
     document: Any = pn.state.curdoc
-    context = document.session_context if document else None
+    context: Any = document.session_context if document else None
     visitor = visitor_of(context.request if context else None)
     pn.extension()  # none is loaded; without this call the page would load them all
     if visitor is None:
         log.error("page.closed", reason=_CLOSED)
         pn.pane.Str(_CLOSED).servable(title=TITLE)
     else:
+        sockets().bind(context.id, visitor)
+        pn.state.on_session_destroyed(_gone)
         _page(visitor).servable(title=TITLE)
+
+
+def _gone(context: Any) -> None:
+    sockets().unbind(context.id)
 
 
 def _page(visitor: Session) -> pn.Template:

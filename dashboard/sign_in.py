@@ -1,8 +1,9 @@
 """Sign-in: who a request comes from, the page that asks, and the way out.
 
 Nothing of the feed is served to a request without a session. The session is known by a cookie that scripts cannot read;
-the server keeps only its hash. `visitor_of` tells the page's own code who is there; it goes by what `get_user_async`
-found for this very request, never by what the browser says of itself.
+the server keeps only its hash. Where Panel signs people in by a provider, the proof of that one takes its place
+(`dashboard.proofs`). `visitor_of` tells the page's own code who is there; it goes by what was found for this very
+request, never by what the browser says of itself.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
 
+from bokeh.util.token import get_session_id
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from connectors.accounts import SESSION_LIFETIME_S, Refused, Session
 from connectors.errors import DBWatchError
+from dashboard import proofs
 from dashboard.looks import look_script, look_source
 from dashboard.people import people
 from dashboard.sockets import Sockets
@@ -47,23 +50,36 @@ async def get_user_async(handler: RequestHandler) -> str | None:
     out of the request, for Bokeh writes the cookies that it sees into the page.
     """
     _refuse_given_ids(handler)
-    token = _taken_cookie(handler.request)
-    session = await _known(token)
+    session = await session_of_request(handler)
+    take_cookies(handler.request, COOKIE)
     if session is None:
         if not isinstance(handler, WebSocketHandler):
             handler.redirect(_path_to_sign_in(handler))
         return None
-    setattr(handler.request, _VISITOR, session)
+    return session.name if let_in(handler, session) else None
+
+
+def let_in(handler: RequestHandler, session: Session) -> bool:
+    """Note whose request this is, for whatever serves it; False for a socket to a page of somebody else."""
     if isinstance(handler, WebSocketHandler):
-        sockets().add(session.id, handler)
+        if not sockets().may_open(_page_of(handler), session):
+            return False
+        sockets().add(session, handler)
     else:
         _harden(handler, _PAGE_POLICY)
         _ = handler.xsrf_token  # sets the cookie that signing out must prove
-    return session.name
+    setattr(handler.request, _VISITOR, session)
+    return True
 
 
 async def session_of_request(handler: RequestHandler) -> Session | None:
-    """Who asks one of our own handlers, None when nobody is signed in. Raises `HTTPError` 503 while Redis is away."""
+    """Who asks, None when nobody is signed in. Raises `HTTPError` 503 while Redis is away.
+
+    Where Panel signs people in by a provider, that one's proof is what counts, and our own cookie is not.
+    """
+    if proofs.in_use():
+        found = proofs.proof_of(handler)
+        return None if found is None else await _vouched(found, handler.request.remote_ip or "")
     return await _known(handler.get_cookie(COOKIE))
 
 
@@ -131,20 +147,33 @@ class LoginHandler(RequestHandler):
 
 
 class LogoutHandler(RequestHandler):
-    """Ends the session, in every tab. Only a POST that proves to come from our page does it."""
+    """Ends the session, in every tab. Only a POST that proves to come from our page does it.
+
+    A provider would sign its people in again at once, without a question, so they are shown that they have left.
+    """
+
+    def get_template_path(self) -> str:
+        return str(_FOLDER)
+
+    async def get(self) -> None:
+        if not proofs.in_use():
+            raise HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+        _harden(self, _FORM_POLICY)
+        self.render("signed_out.html", theme=_theme(), look=look_script())
 
     async def post(self) -> None:
         self.check_xsrf_cookie()
-        token = self.get_cookie(COOKIE)
-        session = await _known(token)
-        if token is not None and session is not None:
+        session = await session_of_request(self)
+        if session is not None:
             try:
-                await people().sign_out(token)
+                await people().sign_out(session, address=self.request.remote_ip or "")
             except DBWatchError as exc:
                 raise _unreachable(exc) from exc
             sockets().close(session.id)
-        self.clear_cookie(COOKIE)
-        self.redirect("./login")
+        for name in (COOKIE, *proofs.COOKIES):
+            if name in self.request.cookies:
+                self.clear_cookie(name)
+        self.redirect("./logout" if proofs.in_use() else "./login")
 
 
 class HealthHandler(RequestHandler):
@@ -170,6 +199,13 @@ async def _known(token: str | None) -> Session | None:
         raise _unreachable(exc) from exc
 
 
+async def _vouched(proof: proofs.Proof, address: str) -> Session | None:
+    try:
+        return await people().vouched(proof.name, proof.secret, address=address, lifetime_s=proof.lifetime_s)
+    except DBWatchError as exc:
+        raise _unreachable(exc) from exc
+
+
 def _unreachable(exc: DBWatchError) -> HTTPError:
     return HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, "%s", exc, reason="DB Watch cannot reach its Redis")
 
@@ -181,16 +217,25 @@ def _refuse_given_ids(handler: RequestHandler) -> None:
         raise HTTPError(HTTPStatus.FORBIDDEN, "a session's id was given by the browser")
 
 
-def _taken_cookie(request: HTTPServerRequest) -> str | None:
-    """The session's cookie, which afterwards is no longer in the request."""
+def take_cookies(request: HTTPServerRequest, *names: str) -> None:
+    """Take cookies out of a request: Bokeh writes those that it sees into the page."""
     cookies = cast("dict[str, Morsel[str]]", request.cookies)
-    morsel = cookies.pop(COOKIE, None)
+    for name in names:
+        cookies.pop(name, None)
     rest = "; ".join(f"{name}={other.coded_value}" for name, other in cookies.items())
     if rest:
         request.headers["Cookie"] = rest
     else:
         request.headers.pop("Cookie", None)
-    return None if morsel is None else morsel.value
+
+
+def _page_of(handler: WebSocketHandler) -> str:
+    """The id of the document that a socket asks for, empty when it names none; Bokeh checks it afterwards."""
+    _, _, token = handler.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")
+    try:
+        return get_session_id(token.strip())
+    except (ValueError, KeyError, TypeError, AttributeError):  # anything may stand there
+        return ""
 
 
 def _path_to_sign_in(handler: RequestHandler) -> str:

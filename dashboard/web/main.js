@@ -24,10 +24,12 @@ function mark() {
 async function signOut() {
   const xsrf = document.cookie.split("; ").find((c) => c.startsWith("_xsrf="))?.slice(6) ?? ""
   const proof = { "X-XSRFToken": decodeURIComponent(xsrf.replace(/^"|"$/g, "")) }
+  let next = "./login"
   try {
-    await fetch("./logout", { method: "POST", headers: proof })
+    const left = await fetch("./logout", { method: "POST", headers: proof })
+    if (left.redirected) next = left.url
   } finally {
-    location.replace("./login")
+    location.replace(next)
   }
 }
 

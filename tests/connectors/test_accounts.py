@@ -260,6 +260,7 @@ def test_the_audit_tells_of_sign_ins_and_sign_outs(
         accounts.sign_in("ann", "wrong", address=HERE)
     for _ in range(2):
         accounts.vouched("bob", PROOF, address="192.0.2.9")
+        accounts.vouched("eve", "her proof", address="192.0.2.9")
     assert deeds(client, keys) == [
         ("ann", "sign-in", "done", HERE),
         ("ann", "sign-out", "done", HERE),
@@ -267,10 +268,11 @@ def test_the_audit_tells_of_sign_ins_and_sign_outs(
         ("ann", "sign-in", "refused", HERE),
         ("ann", "sign-in", "throttled", HERE),
         ("bob", "sign-in", "done", "192.0.2.9"),
+        ("", "sign-in", "refused", "192.0.2.9"),
     ]
     assert PASSWORD not in all_texts(client, keys.prefix)
     roles = [entry.role for _, entry in Audit(client, keys).page(100).entries]
-    assert roles == ["viewer", "", "", "", "admin", "admin"]
+    assert roles == ["", "viewer", "", "", "", "admin", "admin"]
 
 
 def test_there_is_no_session_without_an_entry_in_the_audit(accounts: Accounts, client: Redis, keys: Keys) -> None:

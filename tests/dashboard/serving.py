@@ -42,12 +42,14 @@ class Server:
         app: Path = APP,
         cwd: Path | None = None,
         options: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "panel"),
     ) -> None:
         self._env = {**os.environ, **env}
         self._log = log
         self._app = app
         self._cwd = cwd
         self._options = options
+        self._program = program
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +68,8 @@ class Server:
 
     def start(self) -> None:
         """Start it, or start it again on the same port, and wait until it answers."""
-        command = [sys.executable, "-m", "panel", "serve", str(self._app), "--port", str(self.port), *self._options]
+        panel = [sys.executable, *self._program]
+        command = [*panel, "serve", str(self._app), "--port", str(self.port), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--address", "127.0.0.1"], env=self._env, cwd=self._cwd, stdout=log, stderr=log
@@ -105,6 +108,7 @@ class Server:
         text = "" if response.status == http.client.SWITCHING_PROTOCOLS else response.read().decode("utf-8", "replace")
         given = SimpleCookie("; ".join(response.headers.get_all("Set-Cookie", [])))
         got = {name.lower(): value for name, value in response.getheaders()}
+        response.close()
         connection.close()
         return Answer(response.status, got, {name: morsel.value for name, morsel in given.items()}, text)
 
@@ -131,9 +135,10 @@ def serving(
     app: Path = APP,
     cwd: Path | None = None,
     options: Sequence[str] = (),
+    program: Sequence[str] = ("-m", "panel"),
 ) -> Generator[Server]:
     """A server that runs while this does; its log is kept in the folder."""
-    server = Server(env, folder / "panel.log", app=app, cwd=cwd, options=options)
+    server = Server(env, folder / "panel.log", app=app, cwd=cwd, options=options, program=program)
     server.start()
     try:
         yield server
