@@ -20,7 +20,6 @@ from typing import NamedTuple, cast
 
 import click
 import psutil
-from redis import Redis
 
 from connectors.accounts import Accounts, SignedIn
 from connectors.records import LookupVersion, Record, Versions
@@ -33,6 +32,7 @@ from tests.dashboard.watching import Watcher
 _NAME, _PASSWORD = "bench", "a password for the bench"
 _KEYS = Keys("bench")
 _BATCH_S = 0.02
+_ALIVE_S = 1.0
 _LOOKUPS = {"movie": LookupVersion(2, "6b0", "p"), "user": LookupVersion(1, '"neo@example.org"', "p")}
 
 
@@ -85,10 +85,43 @@ def written(uri: str, rate: int) -> Generator[list[int]]:
         thread.join()
 
 
-def tell_alive(client: Redis) -> None:
-    now_ms = time.time_ns() // 1_000_000
-    said = {"at_ms": now_ms + 3_600_000, "started_ms": now_ms, "state": "tail", "lag_ms": 0, "snapshot": None}
-    client.hset(_KEYS.health, "0", json.dumps(said))
+@contextmanager
+def dashboard(folder: Path) -> Generator[tuple[str, Server, str]]:
+    """A dashboard of its own, as if a flow ran: where its Redis is, its server, and the token of somebody's session."""
+    with ExitStack() as stack:
+        valkey = Valkey(folder)
+        valkey.start()
+        stack.callback(valkey.stop)
+        client = stack.enter_context(connect(valkey.uri))
+        accounts = Accounts(client, _KEYS)
+        accounts.add(_NAME, _PASSWORD, role="admin")
+        stack.enter_context(alive(valkey.uri))
+        signed_in = cast("SignedIn", accounts.sign_in(_NAME, _PASSWORD, address="127.0.0.1"))
+        env = {"REDIS_URL": valkey.uri, "DBWATCH_PREFIX": _KEYS.prefix}
+        yield valkey.uri, stack.enter_context(serving(env, folder)), signed_in.token
+
+
+@contextmanager
+def alive(uri: str) -> Generator[None]:
+    """What a job says of itself each second."""
+    done, started_ms = threading.Event(), time.time_ns() // 1_000_000
+
+    def tell() -> None:
+        with connect(uri) as client:
+            while True:
+                now_ms = time.time_ns() // 1_000_000
+                said = {"at_ms": now_ms, "started_ms": started_ms, "state": "tail", "lag_ms": 0, "snapshot": None}
+                client.hset(_KEYS.health, "0", json.dumps(said))
+                if done.wait(_ALIVE_S):
+                    return
+
+    thread = threading.Thread(target=tell, name="alive")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 async def watched(server: Server, token: str, viewers: int, filters: int, seconds: float, count: list[int]) -> Cost:
@@ -140,20 +173,10 @@ def _received(watchers: list[Watcher]) -> int:
 @click.option("--seconds", default=10.0, show_default=True, help="How long each count is measured.")
 def main(viewers: str, rate: int, filters: int, seconds: float) -> None:
     """Measure what viewers cost a dashboard server of its own, and print it."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        valkey = Valkey(Path(name))
-        valkey.start()
-        stack.callback(valkey.stop)
-        client = stack.enter_context(connect(valkey.uri))
-        accounts = Accounts(client, _KEYS)
-        accounts.add(_NAME, _PASSWORD)
-        tell_alive(client)
-        signed_in = cast("SignedIn", accounts.sign_in(_NAME, _PASSWORD, address="127.0.0.1"))
-        env = {"REDIS_URL": valkey.uri, "DBWATCH_PREFIX": _KEYS.prefix}
-        server = stack.enter_context(serving(env, Path(name)))
+    with tempfile.TemporaryDirectory() as name, dashboard(Path(name)) as (uri, server, token):
         for count in map(int, viewers.split(",")):
-            with written(valkey.uri, rate) as rows:
-                cost = asyncio.run(watched(server, signed_in.token, count, min(filters, count), seconds, rows))
+            with written(uri, rate) as rows:
+                cost = asyncio.run(watched(server, token, count, min(filters, count), seconds, rows))
             click.echo(
                 f"{cost.viewers:>4} viewers  {cost.cpu:5.0%} of a core  {cost.rss_mb:5.0f} MB  "
                 f"{cost.messages_per_s:6.0f} messages/s  {cost.megabytes_per_s:5.1f} MB/s  "
