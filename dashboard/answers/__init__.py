@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.answers import exports, filters, health, history, timeline
+from dashboard.answers import audit, exports, filters, health, history, timeline
 from dashboard.asks import Question
 
 ANSWERS: Mapping[str, Question] = {
+    "audit": Question("audit", audit.audit),
     "history": Question("see", history.history),
     "timeline": Question("see", timeline.timeline),
     "export.limit": Question("export", exports.limits),

@@ -92,6 +92,29 @@ def test_a_cancelled_question_is_never_answered_and_its_number_is_free_again() -
     assert [message["type"] for message in said] == ["progress", "answer"]
 
 
+def test_an_interrupted_question_is_told_why_and_never_answered() -> None:
+    async def run() -> list[dict[str, Any]]:
+        said: list[str] = []
+        client = Redis()
+        desk = Desk(QUESTIONS, lambda: VISITOR, lambda: (client, Keys("p")), said.append)
+        desk.take({"ask": 1, "what": "never", "args": {}})
+        await asyncio.sleep(0)
+        desk.interrupt("another role")
+        await asyncio.sleep(0)
+        desk.take({"ask": 2, "what": "echo", "args": {}})
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await client.aclose()
+        return [json.loads(text) for text in said]
+
+    said = asyncio.run(run())
+    assert [(message["type"], message.get("message")) for message in said] == [
+        ("failed", "another role"),
+        ("progress", None),
+        ("answer", None),
+    ]
+
+
 def test_so_many_at_once_and_no_more() -> None:
     asked: list[dict[str, Any]] = [{"ask": n, "what": "never", "args": {}} for n in range(MOST_AT_ONCE + 1)]
     _, said = told(*asked)
