@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dashboard.figures import Rates, Shortfall
 from dashboard.lenses import Entry, Lens
-from dashboard.messages import beat, fill, news
+from dashboard.messages import Positions, beat, fill, news
 from dashboard.rows import PER_TABLE, Tables
 from dashboard.status import Status
 
@@ -22,12 +22,12 @@ class Channel:
     def __init__(self, lens: Lens, streams: Sequence[str]) -> None:
         self.lens = lens
         self._streams = streams
-        self.viewers: set[Send] = set()
+        self.viewers: dict[Send, Positions] = {}
         self._tables = Tables()
         self._shortfall = Shortfall()
         self._counted = (0, 0)
         self._capped = False
-        self._up_to: Mapping[str, str] = {}
+        self._up_to: Positions = {}
         self._beat = ""
         self._waiting: list[Entry] | None = []
 
@@ -37,23 +37,28 @@ class Channel:
 
     def join(self, send: Send) -> None:
         """From now on `send` gets every message; first what the tables hold, as soon as that is known."""
-        self.viewers.add(send)
+        self.viewers[send] = self._up_to
         if self.is_filled:
             send(self._fill())
             if self._beat:
                 send(self._beat)
 
-    def filled(self, entries: list[Entry], up_to: Mapping[str, str]) -> None:
+    def filled(self, entries: list[Entry], up_to: Positions) -> None:
         """The newest of what was there before the channel began, oldest first, as they are in the feed."""
         waiting, self._waiting = self._waiting or [], None
         self._tables.add(self.lens.seen([*entries, *waiting]), PER_TABLE)
         self._counted = (self._tables.shown, self._tables.left_out)
         self._up_to = self._up_to or up_to
+        self.viewers = dict.fromkeys(self.viewers, self._up_to)
         self._send(self._fill())
         if self._beat:
             self._send(self._beat)
 
-    def take(self, entries: list[Entry], up_to: Mapping[str, str], *, capped: bool) -> None:
+    def told(self, send: Send) -> tuple[Positions, Positions] | None:
+        """From where and up to where a viewer has been told everything; None as long as they have been told nothing."""
+        return (self.viewers[send], self._up_to) if self.is_filled and send in self.viewers else None
+
+    def take(self, entries: list[Entry], up_to: Positions, *, capped: bool) -> None:
         """New entries, oldest first; `capped`: there were more, which were not read."""
         self._capped |= capped
         self._up_to = up_to

@@ -17,6 +17,7 @@ from dashboard.asks import Desk
 from dashboard.lenses import lens_of
 from dashboard.messages import refused, visitor
 from dashboard.reader import reader
+from dashboard.showing import Showing
 from dashboard.sign_in import sockets
 
 
@@ -36,14 +37,25 @@ class Feed(JSComponent):
         self._session = session
         self._filter: str | None = None
         self._desk = Desk(ANSWERS, lambda: self._session, lambda: reader().source, self.tell)
+        self._showing = Showing(session.name, lambda: reader().source)
 
     def _handle_msg(self, data: Any) -> None:
         """What the browser says: anything may come, and what makes no sense does nothing."""
         if not isinstance(data, dict):
             return
         message: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
-        if not self._desk.take(message) and isinstance(message.get("watch"), str):
+        if self._desk.take(message):
+            return
+        if "shown" in message:
+            self._shown(message["shown"])
+        if isinstance(message.get("watch"), str):
             self._watch(message["watch"])
+
+    def _shown(self, claim: object) -> None:
+        """The browser says what was on the visible screen (see `dashboard.shown`)."""
+        for positions in reader().told(self.tell) or ():
+            self._showing.sent(positions)
+        self._showing.said(claim)
 
     def _watch(self, filter_text: str) -> None:
         """Begin to show the feed, or show it through another filter. A text that does not parse changes nothing."""
@@ -77,6 +89,7 @@ class Feed(JSComponent):
         """The session has ended."""
         sockets().unfollow(self._session, self.changed)
         self._desk.close()
+        self._showing.close()
         reader().leave(self.tell)
 
 

@@ -3,7 +3,8 @@
 `fill` replaces the tables, `news` adds to them, `beat` comes every second and says how things stand; a page that misses
 beats knows that it is cut off. `upTo` is the entry of each stream up to which everything is in the tables, or left out
 and counted, or kept back by the filter. The page says `{"watch": filter text}` once it is drawn and when its filter
-changes; what else it may ask is in `dashboard.asks`.
+changes, and `{"shown": …}`, what was on the visible screen (see `dashboard.shown`); what it may ask is in
+`dashboard.asks`.
 """
 
 from __future__ import annotations

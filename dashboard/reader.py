@@ -26,6 +26,7 @@ from dashboard.figures import SERIES_S
 from dashboard.health import strip
 from dashboard.hot import Hottest
 from dashboard.lenses import Entry, Lens
+from dashboard.messages import Positions
 from dashboard.rows import PER_BATCH
 from dashboard.vitals_reader import read_vitals
 from dashboard.watch import Seen, Watch
@@ -100,11 +101,15 @@ class Reader:
     def leave(self, send: Send) -> None:
         """No more messages; reading ends with the last viewer."""
         for lens, channel in list(self._channels.items()):
-            channel.viewers.discard(send)
+            channel.viewers.pop(send, None)
             if not channel.viewers:
                 del self._channels[lens]
                 if task := self._filling.pop(lens, None):
                     task.cancel()
+
+    def told(self, send: Send) -> tuple[Positions, Positions] | None:
+        """From where and up to where in each stream somebody has been told everything; None who was told nothing."""
+        return next((told for channel in self._channels.values() if (told := channel.told(send))), None)
 
     async def _run(self) -> None:
         while self._channels:

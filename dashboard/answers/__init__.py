@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.answers import audit, exports, filters, health, history, timeline
+from dashboard.answers import audit, away, exports, filters, health, history, timeline
 from dashboard.asks import Question
 
 ANSWERS: Mapping[str, Question] = {
     "audit": Question("audit", audit.audit),
+    "away.summary": Question("see", away.summary),
+    "away.page": Question("see", away.rows),
+    "away.seen": Question("see", away.seen),
     "history": Question("see", history.history),
     "timeline": Question("see", timeline.timeline),
     "export.limit": Question("export", exports.limits),
