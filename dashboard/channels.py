@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dashboard.figures import Rates, Shortfall
 from dashboard.lenses import Entry, Lens
 from dashboard.messages import Positions, beat, fill, news
-from dashboard.rows import PER_TABLE, Tables
+from dashboard.rows import PER_TABLE
 from dashboard.status import Status
+from dashboard.tables import Tables
 
 Send = Callable[[str], None]
 
@@ -65,9 +66,9 @@ class Channel:
         if self._waiting is not None:
             self._waiting = [*self._waiting, *entries][-MOST_KEPT:]
             return
-        rows = self._tables.add(self.lens.seen(entries))
-        if rows:
-            self._send(news(rows, up_to=up_to))
+        brought = self._tables.add(self.lens.seen(entries))
+        if brought:
+            self._send(news(brought, up_to=up_to))
 
     def tell(
         self, status: Status, rates: Rates | None, now_ms: int | None, health: Sequence[Mapping[str, str]] = ()

@@ -10,18 +10,21 @@ changes, and `{"shown": …}`, what was on the visible screen (see `dashboard.sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
+from dashboard.fan_outs import Group
 from dashboard.figures import Rates
-from dashboard.rows import PER_TABLE, Row
+from dashboard.rows import PER_TABLE
 from dashboard.status import Status
+from dashboard.tables import Line, News
 
 Positions = Mapping[str, str]
 
 
 def fill(
-    rows: Sequence[Row], *, filter_text: str = "", streams: Sequence[str] = (), up_to: Positions | None = None
+    lines: Sequence[Line], *, filter_text: str = "", streams: Sequence[str] = (), up_to: Positions | None = None
 ) -> str:
     """All that the tables hold, oldest first, the filter that it was seen through, and the feed's streams in order."""
     return _text(
@@ -29,16 +32,19 @@ def fill(
             "type": "fill",
             "perTable": PER_TABLE,
             "filter": filter_text,
-            "rows": [row._asdict() for row in rows],
+            "rows": [_line(line) for line in lines],
             "streams": list(streams),
             "upTo": up_to or {},
         }
     )
 
 
-def news(rows: Sequence[Row], *, up_to: Positions | None = None) -> str:
-    """What has come since the last message, oldest first."""
-    return _text({"type": "news", "rows": [row._asdict() for row in rows], "upTo": up_to or {}})
+def news(brought: News, *, up_to: Positions | None = None) -> str:
+    """What has come since the last message, oldest first. A line of `rows` may take the place of the one that has its
+    id; `grown` tells of lines that stand for more rows by now.
+    """
+    rows, grown = [_line(line) for line in brought.lines], [line.as_dict() for line in brought.grown]
+    return _text({"type": "news", "rows": rows, "grown": grown, "upTo": up_to or {}})
 
 
 def answer(to: int, value: object) -> str:
@@ -103,6 +109,10 @@ def _rates(rates: Rates) -> dict[str, object]:
         "shown": round(rates.shown, 1),
         "latency": None if rates.latency is None else rates.latency._asdict(),
     }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return line.as_dict() if isinstance(line, Group) else line._asdict()
 
 
 def _text(message: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.answers import audit, away, exports, filters, health, history, timeline
+from dashboard.answers import audit, away, exports, filters, health, history, records, timeline
 from dashboard.asks import Question
 
 ANSWERS: Mapping[str, Question] = {
@@ -20,6 +20,10 @@ ANSWERS: Mapping[str, Question] = {
     "export.cancel": Question("export", exports.cancel),
     "health": Question("see", health.health),
     "deadletters": Question("see", health.deadletters),
+    "record": Question("see", records.record),
+    "record.beside": Question("see", records.record_beside),
+    "record.part": Question("see", records.record_part),
+    "fan_out": Question("see", records.fan_out),
     "filter.check": Question("see", filters.check),
     "filter.begin": Question("see", filters.begin),
     "filter.keep": Question("see", filters.keep),

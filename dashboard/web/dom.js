@@ -10,6 +10,7 @@ const ICONS = {
   play: "M5 3.5v9l7-4.5z",
   columns: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
   rows: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11",
+  chevron: "M6 3.5 10.5 8 6 12.5",
   menu: "M3 4.5h10M3 8h10M3 11.5h10",
 }
 

@@ -1,8 +1,10 @@
 // The page: puts the panels into their places, and gives them what they share (see `page` below).
 
 import { Address } from "./address.js"
+import { Detail } from "./detail.js"
 import { bdi, button, drawing, node } from "./dom.js"
 import { Drawer } from "./drawer.js"
+import { FanOutList } from "./fan_out_list.js"
 import { Figures } from "./figures.js"
 import { Keys } from "./keys.js"
 import { Link } from "./link.js"
@@ -67,6 +69,7 @@ class Page {
   // Panels replace these; until then there is nothing to open.
   addCondition(_path, _value, _how) {}
   openRecord(_address) {}
+  openFanOut(_group) {}
   openHistory(_of) {}
   openPast(_range) {}
 }
@@ -98,6 +101,8 @@ function begin(root) {
       node("div", { id: "tables" }, tables.el)),
     sky.el, page.drawer.el, page.said, keys.dialog)
   sky.settle()
+  new FanOutList(page)
+  new Detail(page)
 
   const watchdog = new Watchdog((sinceMs) => {
     status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs }, Date.now())

@@ -2,22 +2,25 @@
 // paused it stands still and counts what waits.
 
 import { icon, node } from "./dom.js"
+import { FanOutLine, isGroup } from "./fan_out.js"
 import { tableRow } from "./row.js"
 import { count } from "./words.js"
 
 const MOST_ARRIVALS = 5 // more rows within so long are not lit up: it would only flicker, and cost frames
 const ARRIVALS_MS = 200
 
-const addressOf = (row) => `${row.shard}/${row.id}`
+export const addressOf = (row) => `${row.shard}/${row.id}`
 
 export class Table {
-  constructor({ name, title, empty }) {
+  constructor({ name, title, empty }, page) {
     this.name = name
+    this.page = page
     this.limit = 60
     this.waiting = []
     this.waited = 0
-    this.known = new Set()
+    this.known = new Map() // lines by the address of their record, of a fan-out that of its first
     this.arrivals = []
+    this.grown = new Set()
     this.reading = false
     this.paused = false
     this.body = node("tbody")
@@ -66,7 +69,24 @@ export class Table {
   }
 
   // Whoever read has gone: show what has waited.
-  release() { if (!this.held) this.flush() }
+  release() {
+    if (this.held) return
+    this.flush()
+    for (const address of this.grown) this.known.get(address)?.line?.draw()
+    this.grown.clear()
+  }
+
+  // A fan-out, which these are the addresses of, has more rows now: the line says so, what it is open to stands still
+  // while it is read.
+  grow(addresses) {
+    for (const address of addresses) {
+      const line = this.known.get(address)?.line
+      if (!line) continue
+      line.say()
+      if (this.held) this.grown.add(address)
+      else line.draw()
+    }
+  }
 
   jump() {
     this.scroller.scrollTop = 0
@@ -83,23 +103,34 @@ export class Table {
   }
 
   flush(live = true) {
-    const fresh = this.waiting.slice(-this.limit).filter((row) => !this.known.has(addressOf(row)))
+    const waiting = this.waiting.slice(-this.limit)
     this.waiting = []
     this.waited = 0
     this.more.hidden = true
-    if (!fresh.length) return
     const drawn = document.createDocumentFragment()
-    for (const row of fresh) {
+    for (const row of waiting) {
       const address = addressOf(row)
-      this.known.add(address)
-      drawn.prepend(tableRow(row, address))
+      const there = this.known.get(address)
+      if (there?.line && isGroup(row)) there.line.replace(row)
+      if (there && (!isGroup(row) || there.line)) continue
+      const line = this.line(row, address)
+      this.known.set(address, line)
+      if (there) there.replaceWith(line) // it was a row of its own until another came of the same cause
+      else drawn.prepend(line)
     }
-    if (live && this.lately(fresh.length) <= MOST_ARRIVALS) for (const row of drawn.children) row.classList.add("fresh")
+    const fresh = drawn.children.length
+    if (!fresh) return
+    if (live && this.lately(fresh) <= MOST_ARRIVALS) for (const line of drawn.children) line.classList.add("fresh")
     this.body.prepend(drawn)
     while (this.body.rows.length > this.limit) {
-      this.known.delete(this.body.lastElementChild.dataset.address)
+      const { address, group } = this.body.lastElementChild.dataset
+      this.known.delete(address ?? group)
       this.body.lastElementChild.remove()
     }
     this.empty.hidden = true
+  }
+
+  line(row, address) {
+    return isGroup(row) ? new FanOutLine(row, address, this.page).tr : tableRow(row, address)
   }
 }

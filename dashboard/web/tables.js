@@ -1,8 +1,9 @@
 // The live rows: Created, Updated and Deleted side by side, or as one feed; paused, or jumping back to live.
 
 import { button, icon, node } from "./dom.js"
+import { grow } from "./fan_out.js"
 import { KINDS } from "./kinds.js"
-import { Table } from "./table.js"
+import { addressOf, Table } from "./table.js"
 import { rate } from "./words.js"
 
 const TABLES = [
@@ -20,8 +21,8 @@ export class Tables {
     this.perTable = 60
     this.streams = []
     this.paused = false
-    this.split = Object.fromEntries(TABLES.map((table) => [table.name, new Table(table)]))
-    this.all = new Table(ALL)
+    this.split = Object.fromEntries(TABLES.map((table) => [table.name, new Table(table, page)]))
+    this.all = new Table(ALL, page)
     this.tabs = node("div", { class: "tabs", role: "group", "aria-label": "Table to show" }, ...TABLES.map(({ name, title }) =>
       node("button", { type: "button", class: name, "aria-pressed": String(name === "created"), onclick: () => this.choose(name) }, icon(name), title)))
     this.grid = node("div", { class: "tables" }, ...Object.values(this.split).map((table) => table.el), this.all.el)
@@ -81,11 +82,14 @@ export class Tables {
   }
 
   // With the number of their stream, by which they are addressed.
-  placed(rows) { return rows.map((row) => ({ ...row, shard: this.streams.indexOf(row.stream) })) }
+  placed(rows) {
+    return rows.map((row) => ({ ...row, shard: this.streams.indexOf(row.stream), ...(row.rows ? { rows: this.placed(row.rows) } : {}) }))
+  }
 
   news(message) {
     const rows = this.placed(message.rows)
-    this.rows.push(...rows)
+    for (const row of rows) this.keep(row)
+    this.grow(this.placed(message.grown))
     if (this.rows.length > 8 * this.perTable) this.trim()
     if (this.layout === "one") {
       this.all.add(rows)
@@ -95,6 +99,22 @@ export class Tables {
       const own = rows.filter((row) => row.table === name)
       if (own.length) table.add(own)
     }
+  }
+
+  // In the place of the row that has become a fan-out, else as the newest.
+  keep(row) {
+    const at = row.rows ? this.rows.findLastIndex((old) => addressOf(old) === addressOf(row)) : -1
+    if (at < 0) this.rows.push(row)
+    else this.rows[at] = row
+  }
+
+  grow(grown) {
+    const addresses = grown.map(addressOf)
+    for (const [i, address] of addresses.entries()) {
+      const group = this.rows.findLast((row) => row.rows && addressOf(row) === address)
+      if (group) grow(group, grown[i])
+    }
+    for (const table of this.shown) table.grow(addresses)
   }
 
   trim() {

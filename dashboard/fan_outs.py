@@ -1,0 +1,163 @@
+"""Rows that one change of a looked-up row re-joined, as one line: "The Matrix: title changed, 214 comments re-joined".
+
+They belong together when they are of one view and the same lookup and position caused them. They may come in many
+batches and among others: a fan-out stays open until nothing has come for `OPEN_MS`, by the entries' own times, or until
+more than `MOST_OPEN` others have grown since. What comes later begins another. Pure; its memory is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from connectors.errors import BadRecord
+from connectors.records import Record
+from connectors.stream_ids import Placed, parts
+from connectors.summaries import one_line
+from dashboard.causes import Cause, cause_of
+from dashboard.rows import Row
+
+OPEN_MS = 10_000
+MOST_OPEN = 100
+MOST_ROWS = 20
+"""The newest rows that a line opens to; the others are counted."""
+
+Entry = Placed[Mapping[str, str]]
+
+
+class Group(NamedTuple):
+    """One line of a table that stands for `total` rows. Its id and stream are those of the first; `rows` are the newest
+    of them, oldest first. `name` and `change` tell the cause, `text` is the whole sentence.
+    """
+
+    id: str
+    stream: str
+    table: Literal["updated"]
+    view: str
+    cause: str
+    position: str
+    name: str
+    change: str
+    text: str
+    total: int
+    rows: tuple[Row, ...]
+    ts_ms: int
+    at_ms: int
+    kind: Literal["group"] = "group"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, in which rows are objects."""
+        return {**self._asdict(), "rows": [row._asdict() for row in self.rows]}
+
+
+class Grown(NamedTuple):
+    """A line that is shown already stands for more rows now, of which `rows` are some."""
+
+    id: str
+    stream: str
+    total: int
+    text: str
+    rows: tuple[Row, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, in which rows are objects."""
+        return {**self._asdict(), "rows": [row._asdict() for row in self.rows]}
+
+
+class FanOut:
+    """One that is open. `count` grows with each entry; its rows are those that were given to `keep`."""
+
+    def __init__(self, first: Entry) -> None:
+        self._first = first
+        self._rows: deque[Row] = deque(maxlen=MOST_ROWS)
+        self._fresh: list[Row] = []
+        self._cause: Cause | None = None
+        self.count = 0
+        self.last_ms = 0
+
+    @property
+    def id(self) -> str:
+        return self._first.id
+
+    @property
+    def stream(self) -> str:
+        return self._first.stream
+
+    def keep(self, entry: Entry, row: Row) -> None:
+        """One of the newest of its rows; they are to be given in order."""
+        if self._cause is None:
+            self._cause = _cause(entry)
+        self._rows.append(row)
+        self._fresh.append(row)
+
+    def group(self) -> Group:
+        """The line as it is now."""
+        fields = self._first.item
+        cause = self._cause or _cause(self._first)
+        self._fresh.clear()
+        return Group(
+            self.id,
+            self.stream,
+            "updated",
+            fields["view"],
+            fields["cause"],
+            fields["position"],
+            cause.name,
+            cause.change,
+            self._text(cause),
+            self.count,
+            tuple(self._rows),
+            self._rows[-1].ts_ms if self._rows else parts(self.id)[0],
+            self.last_ms,
+        )
+
+    def grown(self) -> Grown:
+        """What has come since `group` or this was last asked for."""
+        fresh = tuple(self._fresh[-MOST_ROWS:])
+        self._fresh.clear()
+        return Grown(self.id, self.stream, self.count, self._text(self._cause or _cause(self._first)), fresh)
+
+    def _text(self, cause: Cause) -> str:
+        return f"{cause.text}, {self.count:,} {one_line(self._first.item['view'], 60)} re-joined"
+
+
+class FanOuts:
+    """Those that are open."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str, str], FanOut] = {}  # in the order in which they grew last
+
+    def add(self, entry: Entry) -> FanOut | None:
+        """The fan-out that an entry belongs to and has been counted in; None when it has no cause. Nothing is decoded.
+
+        One with a count of 1 is just a row until another comes.
+        """
+        fields = entry.item
+        if "cause" not in fields or "view" not in fields or "position" not in fields:
+            return None
+        now_ms = parts(entry.id)[0]
+        self._close(now_ms)
+        key = (fields["view"], fields["cause"], fields["position"])
+        fan_out = self._open.pop(key, None) or FanOut(entry)
+        self._open[key] = fan_out
+        fan_out.count += 1
+        fan_out.last_ms = max(fan_out.last_ms, now_ms)
+        return fan_out
+
+    def _close(self, now_ms: int) -> None:
+        """Forget those that have not grown for long, and the first of too many."""
+        while self._open:
+            key, fan_out = next(iter(self._open.items()))
+            if len(self._open) < MOST_OPEN and fan_out.last_ms >= now_ms - OPEN_MS:
+                return
+            del self._open[key]
+
+
+def _cause(entry: Entry) -> Cause:
+    """What the entry says of its cause, as far as it can be read."""
+    try:
+        cause = cause_of(Record.from_fields(entry.item))
+    except BadRecord:
+        cause = None
+    return cause or Cause(one_line(entry.item["cause"], 60), "changed")
