@@ -38,7 +38,7 @@ class Sight(NamedTuple):
 
 class Finding(NamedTuple):
     """What one look found. `detail` says more in a few words, `todo` what to do, with commands between backquotes;
-    `since_ms` is a moment that belongs to it (Unix ms).
+    `since_ms` is a moment that belongs to it (Unix ms). `short` is the value where there is little room.
     """
 
     value: str
@@ -46,6 +46,7 @@ class Finding(NamedTuple):
     detail: str = ""
     todo: str = ""
     since_ms: int | None = None
+    short: str = ""
 
 
 class Figure(NamedTuple):
@@ -71,7 +72,9 @@ def _limited(value: float, warn: float, bad: float) -> Level:
 def _rate(sight: Sight) -> Finding:
     if sight.rates is None or not sight.speaking:
         return _NOBODY
-    return Finding(f"{_number(sight.rates.total)}/s", detail=f"{_number(sight.rates.shown)}/s without a first read")
+    total, shown = sight.rates.total, sight.rates.shown
+    more = f"{_number(shown)}/s are changes, the others a first read" if shown < total else ""
+    return Finding(f"{_number(total)}/s", detail=more)
 
 
 def _latency(sight: Sight) -> Finding:
@@ -129,7 +132,8 @@ def _headroom(sight: Sight) -> Finding:
     if nearest.oplog_spare_s:
         detail = f"the oplog is not full yet; it reaches back {brief_span(nearest.headroom_s or 0)}"
     resize = "On each member of the set: `db.adminCommand({replSetResizeOplog: 1, size: 20480, minRetentionHours: 48})`"
-    return Finding(f"position safe for {brief_span(safe_s)}", level, detail, "" if level == "ok" else resize)
+    safe = f"safe for {brief_span(safe_s)}"
+    return Finding(f"position {safe}", level, detail, "" if level == "ok" else resize, short=safe)
 
 
 def _snapshot(sight: Sight) -> Finding:
@@ -183,7 +187,7 @@ def _letters(sight: Sight) -> Finding:
     recent = last_ms is not None and sight.now_ms - last_ms < 300_000
     detail = "" if last_ms is None else f"the last {brief_span((sight.now_ms - last_ms) / 1000)} ago"
     todo = "`dbwatch deadletter list` says why; once the cause is mended: `dbwatch deadletter retry --all`"
-    return Finding(f"{count:,}", "bad" if recent else "warn", detail, todo, last_ms)
+    return Finding(f"{count:,}", "bad" if recent else "warn", detail, todo)
 
 
 def _retries(sight: Sight) -> Finding:
@@ -351,15 +355,11 @@ def findings(sight: Sight) -> dict[str, Finding]:
 
 def strip(found: Mapping[str, Finding]) -> list[dict[str, str]]:
     """What every page is told each second: the figures that are always in sight, and those that are not well."""
+    shown = [(figure, found[figure.name]) for figure in FIGURES]
     return [
-        {
-            "name": figure.name,
-            "label": figure.label,
-            "value": found[figure.name].value,
-            "level": found[figure.name].level,
-        }
-        for figure in FIGURES
-        if figure.strip or found[figure.name].level in ("warn", "bad")
+        {"name": figure.name, "label": figure.label, "value": finding.short or finding.value, "level": finding.level}
+        for figure, finding in shown
+        if figure.strip or finding.level in ("warn", "bad")
     ]
 
 

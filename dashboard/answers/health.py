@@ -163,7 +163,7 @@ def _name_of(fields: Mapping[str, str]) -> _Named | None:
     except BadRecord:
         return None
     keys = {name: version.fk for name, version in record.versions.lookups.items()}
-    return _Named(summary.row, dict(summary.joined), keys)
+    return _Named(summary.row, {joined.lookup: joined.text for joined in summary.joined}, keys)
 
 
 def _letter(entry_id: str, fields: Mapping[str, str], *, hidden: bool) -> dict[str, Any]:

@@ -96,7 +96,7 @@ function begin(root) {
   walk(root)
   root.append(
     node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
-    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who),
+    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who, status.todo),
     node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
       node("div", { id: "tables" }, tables.el)),
     sky.el, page.drawer.el, page.said, keys.dialog)
@@ -105,18 +105,18 @@ function begin(root) {
   new Detail(page)
 
   const watchdog = new Watchdog((sinceMs) => {
-    status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs }, Date.now())
+    status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs, todo: "It comes back by itself; see that `panel serve` runs." }, Date.now())
     root.classList.add("stale")
     figures.show(null)
     tables.rates(null)
     page.link.broken()
   })
   page.link.on("*", () => watchdog.hear())
-  page.link.on("beat", ({ status: now, rates, leftOut, unreadable, nowMs }) => {
+  page.link.on("beat", ({ status: now, rates, leftOut, unreadable, nowMs, health }) => {
     const down = now.level === "down"
     status.show(now, nowMs ?? Date.now())
     root.classList.toggle("stale", down)
-    figures.show(down ? null : rates)
+    figures.show(down ? null : rates, health)
     tables.rates(down || rates === null ? null : rates.views)
     const said = []
     if (leftOut) said.push(`Too many to show them all: the newest are here, about ${rate(leftOut)} a second are left out.`)

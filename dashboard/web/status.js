@@ -1,6 +1,7 @@
 // The one sentence at the top: whether what is shown is live.
 
 import { node } from "./dom.js"
+import { worded } from "./level.js"
 import { ago, clock } from "./words.js"
 
 export class Status {
@@ -9,13 +10,17 @@ export class Status {
     this.detail = node("span", { class: "detail" })
     this.el = node("div", { class: "status", role: "status", "data-level": "busy" }, node("i", { class: "dot", "aria-hidden": "true" }),
       this.label, this.detail)
+    this.todo = node("p", { class: "todo worded", hidden: "" })
     this.show({ level: "busy", label: "Connecting", detail: "", since_ms: null }, Date.now())
   }
 
-  show({ level, label, detail, since_ms }, nowMs) {
+  // `todo`: what to do about it, with commands between backquotes.
+  show({ level, label, detail, since_ms, todo = "" }, nowMs) {
     const since = since_ms === null ? "" : ` (for ${ago(since_ms, nowMs)}, since ${clock.format(since_ms)})`
     if (this.el.dataset.level !== level) this.el.dataset.level = level
     if (this.label.textContent !== label) this.label.textContent = label
     if (this.detail.textContent !== detail + since) this.detail.textContent = detail + since
+    if (this.todo.textContent !== todo.replaceAll("`", "")) this.todo.replaceChildren(...worded(todo))
+    this.todo.hidden = !todo
   }
 }

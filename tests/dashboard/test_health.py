@@ -184,6 +184,7 @@ def test_a_lag_counted_up_to_its_bound_is_at_least_that() -> None:
 
 def test_always_in_sight_are_a_few_and_whatever_is_not_well() -> None:
     assert [told["name"] for told in strip(findings(SIGHT))] == ["lag", "headroom", "memory", "letters", "snapshot"]
+    assert strip(findings(SIGHT))[1] == {"name": "headroom", "label": "Oplog", "value": "safe for 31 h", "level": "ok"}
     told = {told["name"]: told["level"] for told in strip(findings(with_process(ahead_ms=-9000)))}
     assert told["clocks"] == "bad"
     assert "feed" not in told

@@ -26,6 +26,7 @@ from connectors.mongo_state import SourceProgress
 from connectors.passwords import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD
 from connectors.records import LookupVersion, Record, Versions
 from connectors.settings import DEFAULTS, Keys
+from dashboard.health import FIGURES
 from dashboard.hidden import HIDDEN_VALUE
 from dashboard.permissions import EXPORT_ROWS
 from dashboard.roles import parse_roles
@@ -198,6 +199,11 @@ def test_every_field_of_rates_and_health_is_in_its_table() -> None:
     page = section(text_of("records.md"), "`P:health`")
     assert set(first_cells(page)) == set(health.figures(6))
     assert health.figures(6)["snapshot"].keys() <= set(re.findall(r"`(\w+)`", page))
+
+
+def test_every_figure_of_health_is_in_its_table() -> None:
+    cells = set(re.findall(r"^\| ([^|]+?) \|", section(text_of("dashboard.md"), "Health"), re.MULTILINE))
+    assert {figure.label for figure in FIGURES} <= cells
 
 
 def test_every_state_of_the_job_is_named() -> None:
