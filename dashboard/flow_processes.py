@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
-SILENT_AFTER_MS = 5000
+SILENT_AFTER_MS = 3500
+"""A process speaks each second and the page looks each second: so it is called silent within 5 s of its end."""
 
 
 class FirstRead(NamedTuple):

@@ -335,7 +335,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "processes",
         "Processes",
-        "How many of the flow's processes speak. One that has said nothing for 5 s is gone or cannot reach Redis.",
+        "How many of the flow's processes speak. One that has said nothing for 3.5 s is gone or cannot reach Redis.",
         _processes,
     ),
     Figure(

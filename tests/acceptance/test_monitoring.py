@@ -14,6 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pymongo import MongoClient
 
+from connectors.redis_client import connect
+from connectors.settings import Keys
 from tests.acceptance.processes import DBWATCH, ENGINE, Job, free_addresses
 from tests.conftest import StartMongod, StartRedis, wait_until
 from tests.ports import free_ports
@@ -77,6 +79,12 @@ def taken() -> Generator[str]:
 
 def run(folder: Path, *options: str) -> list[str]:
     return [*DBWATCH, "run", "-r", str(folder / "recovery"), "-s", "1", *options]
+
+
+def told(settings: dict[str, str]) -> str:
+    """What the job last said in P:health."""
+    with connect(settings["REDIS_URL"]) as client:
+        return str(client.hget(Keys(settings["DBWATCH_PREFIX"]).health, "0"))
 
 
 def test_a_job_tells_what_it_does_and_only_on_the_loopback_address(
@@ -147,12 +155,15 @@ def test_a_database_that_is_away_shows_until_it_is_back(
         job.start()
         wait_until(lambda: monitor.ready, 30, what="readiness")
         server.stop()
+        wait_until(lambda: "source_away_reason" in told(settings), 4, what="what the dashboard tells of it")
         wait_until(lambda: "MongoDB does not answer" in monitor.ask("/readyz")[1], 20, what="the reason")
         assert monitor.value("dbwatch_answers", server="mongodb") == 0
         assert monitor.ask("/healthz")[0] == 200
         server.start()
         wait_until(lambda: monitor.ready, 40, what="readiness")
         assert monitor.value("dbwatch_answers", server="mongodb") == 1
+        wait_until(lambda: "source_away_reason" not in told(settings), 4, what="the end of it")
+        assert '"snapshot_age_s":null' not in told(settings)
 
 
 def test_an_address_that_was_asked_for_and_is_taken_ends_the_start_with_one_line(

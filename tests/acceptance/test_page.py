@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.dashboard.serving import Server, serving
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 SHOWN_TIMEOUT_MS = 15_000
+DOWN_WITHIN_S = 5.0
 PHONE = {"width": 390, "height": 844}
 
 
@@ -88,3 +90,22 @@ def test_a_change_made_in_mongodb_is_seen_joined_by_who_signed_in(
     page.screenshot(path="test-results/acceptance-laptop.png")
     page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     page.screenshot(path="test-results/acceptance-phone.png")
+
+
+def test_a_flow_that_is_killed_is_called_down_within_five_seconds_and_live_once_it_is_back(
+    page: Page, job: Job
+) -> None:
+    page.locator(".health-open").click()
+    expect(page.locator('.health-card[data-figure="snapshot"]')).to_contain_text("ago", timeout=SHOWN_TIMEOUT_MS)
+    expect(page.locator('.health-card[data-figure="headroom"]')).to_contain_text("safe for", timeout=SHOWN_TIMEOUT_MS)
+    expect(page.locator('.health-card[data-figure="clocks"]')).to_contain_text("agree")
+    job.kill()
+    killed_s = time.monotonic()
+    page.wait_for_selector('.status[data-level="down"]', timeout=8000, state="attached")
+    assert time.monotonic() - killed_s < DOWN_WITHIN_S
+    expect(page.locator(".status")).to_contain_text("Flow down")
+    expect(page.locator(".todo code")).to_have_text("dbwatch run -r FOLDER")
+    expect(page.locator(".health-panel")).to_have_class("health-panel old")
+    job.start()
+    page.wait_for_selector('.status[data-level="live"]', timeout=30_000, state="attached")
+    expect(page.locator(".todo")).to_be_hidden()
