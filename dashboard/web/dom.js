@@ -5,6 +5,8 @@ const ICONS = {
   created: "M8 3v10M3 8h10",
   updated: "M3 6h9M9.5 3.5 12 6 9.5 8.5M13 10H4M6.5 7.5 4 10l2.5 2.5",
   deleted: "M3 8h10",
+  audit: "M3.5 2.5h9v11h-9zM6 5.5h4M6 8h4M6 10.5h2.5",
+  out: "M6.5 3H3v10h3.5M7 8h6.5M11 5.5 13.5 8 11 10.5",
   close: "M4 4l8 8M12 4l-8 8",
   pause: "M6 3.5v9M10 3.5v9",
   play: "M5 3.5v9l7-4.5z",

@@ -1,8 +1,9 @@
 // The page: puts the panels into their places, and gives them what they share (see `page` below).
 
 import { Address } from "./address.js"
+import { Audit } from "./audit.js"
 import { Detail } from "./detail.js"
-import { bdi, button, drawing, node } from "./dom.js"
+import { drawing, node } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { FanOutList } from "./fan_out_list.js"
 import { Figures } from "./figures.js"
@@ -14,6 +15,7 @@ import { Status } from "./status.js"
 import { Tables } from "./tables.js"
 import { walk } from "./walk.js"
 import { Watchdog } from "./watchdog.js"
+import { Who } from "./who.js"
 import { rate } from "./words.js"
 
 function mark() {
@@ -21,18 +23,6 @@ function mark() {
     drawing("ellipse", { cx: 16, cy: 16, rx: 15, ry: 6, class: "orbit", transform: "rotate(-24 16 16)" }),
     drawing("circle", { cx: 16, cy: 16, r: 6.5, class: "planet" }),
     drawing("circle", { cx: 28.6, cy: 10.2, r: 2.2, class: "moon" }))
-}
-
-async function signOut() {
-  const xsrf = document.cookie.split("; ").find((c) => c.startsWith("_xsrf="))?.slice(6) ?? ""
-  const proof = { "X-XSRFToken": decodeURIComponent(xsrf.replace(/^"|"$/g, "")) }
-  let next = "./login"
-  try {
-    const left = await fetch("./logout", { method: "POST", headers: proof })
-    if (left.redirected) next = left.url
-  } finally {
-    location.replace(next)
-  }
 }
 
 // What panels share. `visitor` is known once connected; `nowMs()` is the server's clock.
@@ -80,7 +70,8 @@ function begin(root) {
   const figures = new Figures(page)
   const tables = new Tables(page)
   const notice = node("p", { class: "notice", role: "status", hidden: "" })
-  const who = node("div", { class: "who" })
+  const audit = new Audit(page)
+  const who = new Who(page, audit)
   const looks = new Looks(page)
   const sky = new Sky(page, document.getElementById("sky"))
   const keys = new Keys([
@@ -96,7 +87,7 @@ function begin(root) {
   walk(root)
   root.append(
     node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
-    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who, status.todo),
+    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who.el, status.todo),
     node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
       node("div", { id: "tables" }, tables.el)),
     sky.el, page.drawer.el, page.said, keys.dialog)
@@ -126,11 +117,11 @@ function begin(root) {
   })
 
   return ({ send, hear, ended, visitor }) => {
-    page.visitor = visitor
-    who.replaceChildren(bdi(visitor.name, "name"), button("Sign out", signOut, { class: "out" }))
+    who.show(visitor)
     ended(() => watchdog.end())
     page.link.connected({ send, hear })
     page.link.send({ watch: page.filter })
+    if (page.address.get("audit") && visitor.role === "admin") audit.open()
   }
 }
 
