@@ -57,6 +57,7 @@ export class FanOutLine {
   draw() {
     if (!this.isOpen) { this.rows.replaceChildren(); return }
     this.rows.replaceChildren(...this.group.rows.map((row) => tableRow(row, `${row.shard}/${row.id}`)).reverse())
+    if (this.rows.rows.length) this.rows.rows[0].tabIndex = 0 // the arrow keys go on from there
     this.all.textContent = `All ${count(this.group.total)}`
   }
 }

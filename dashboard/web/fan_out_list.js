@@ -37,7 +37,7 @@ export class FanOutList {
       fromMs: Math.max(0, Math.min(group.ts_ms, group.at_ms) - AROUND_MS), toMs: group.at_ms + AROUND_MS }
     try {
       const page = await this.page.link.ask("fan_out", args, { signal: asking.signal })
-      for (const row of page.rows) rows.append(tableRow({ ...row, table: "updated" }, `${row.stream}/${row.id}`))
+      for (const row of page.rows) rows.append(listed(row))
       list.before = page.older
       list.shown += page.rows.length
       more.hidden = page.stopped === "end"
@@ -59,4 +59,10 @@ export class FanOutList {
     const [stream, id] = address.split("/")
     this.page.openRecord({ stream: Number(stream), id })
   }
+}
+
+function listed(row) {
+  const line = tableRow({ ...row, table: "updated" }, `${row.stream}/${row.id}`)
+  line.tabIndex = 0
+  return line
 }
