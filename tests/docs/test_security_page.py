@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
@@ -24,8 +25,12 @@ from connectors.redis_client import connect, reached
 from connectors.settings import Keys
 from connectors.stream_ids import Start
 from connectors.stream_reader import open_reader
+from dashboard.answers import ANSWERS
 from tests.acceptance.processes import DBWATCH, ROOT, Job
 from tests.conftest import REDIS_KINDS, StartMongod, StartRedis, wait_until
+from tests.dashboard.browsing import add, tell_alive
+from tests.dashboard.serving import Server, serving
+from tests.dashboard.watching import Watcher
 from tests.docs.pages import blocks, first_cells, section, text_of
 from tests.docs.tls_relay import tls_relay
 
@@ -180,6 +185,39 @@ def test_people_are_added_sign_in_and_out_with_the_dashboards_account(
         audit.write(audit.entry("export", who="bob"))
         deeds = [entry.action for _, entry in audit.page(10).entries]
         assert deeds == ["export", "sign-out", "sign-in", "sign-out", "sign-in"]
+
+
+def test_the_page_works_with_the_dashboards_account(
+    redis_rules: tuple[Redis, Callable[[str], str]], tmp_path: Path
+) -> None:
+    client, url_of = redis_rules
+    with connect(url_of("dbwatch-dashboard")) as own:
+        accounts = Accounts(own, KEYS)
+        accounts.add("ann", "a-good-password", role="admin")
+        signed_in = accounts.sign_in("ann", "a-good-password", address="127.0.0.1")
+        assert isinstance(signed_in, SignedIn)
+    add(client, KEYS, "c", "Seen")
+    tell_alive(client, KEYS)
+    newest = {"stream": 0, "id": cast("Any", client.xrevrange(KEYS.changes[0], count=1))[0][0]}
+    range_ms = {"fromMs": 1_700_000_000_000, "toMs": 4_000_000_000_000}
+
+    async def watch(server: Server) -> None:
+        page = await Watcher.opened(server, signed_in.token)
+        await page.say({"watch": ""})
+        assert "Seen" in str(await page.heard("fill"))
+        for number, what in enumerate(set(ANSWERS) - {"export.watch"}):
+            order = {"format": "csv", "filter": "", "name": "mine", "text": "op:u", **range_ms, **newest}
+            await page.say({"ask": number, "what": what, "args": order})
+            while not any(told.get("to") == number and told["type"] != "progress" for told in await page.hear() or ()):
+                pass
+        page.close()
+
+    with serving({"REDIS_URL": url_of("dbwatch-dashboard"), "DBWATCH_PREFIX": "dbwatch"}, tmp_path) as server:
+        asyncio.run(asyncio.wait_for(watch(server), 60))
+        refused = [entry for entry in cast("Any", client.acl_log()) if "dbwatch-dashboard" in str(entry["username"])]
+        objects = {entry["object"] for entry in refused} - {"client|setinfo"}  # which the driver can do without
+        assert not objects
+        assert "Redis refuses" not in server.log
 
 
 @pytest.mark.parametrize("redis_kind", REDIS_KINDS)
