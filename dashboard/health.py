@@ -124,13 +124,17 @@ def _headroom(sight: Sight) -> Finding:
             "docs/security.md has the grant for it.",
         )
     nearest = min(known, key=lambda p: p.headroom_s or 0)
-    safe_s = (nearest.headroom_s or 0) + (nearest.oplog_spare_s or 0)
+    reach_s, spare_s = nearest.headroom_s or 0, nearest.oplog_spare_s
+    safe_s = reach_s + (spare_s or 0)
     level: Level = "bad" if safe_s < 2 * _HOUR_S else "warn" if safe_s < _DAY_S else "ok"
-    if nearest.oplog_spare_s is None and level == "bad":
-        level = "warn"  # perhaps it is just young: how full it is, is not known
-    detail = "how full the oplog is, is not known" if nearest.oplog_spare_s is None else ""
-    if nearest.oplog_spare_s:
-        detail = f"the oplog is not full yet; it reaches back {brief_span(nearest.headroom_s or 0)}"
+    detail = ""
+    if spare_s is None:
+        level = "warn" if level == "bad" else level  # perhaps it is just young
+        detail = "how full the oplog is, is not known"
+    elif spare_s:
+        detail = f"the oplog is not full yet; it reaches back {brief_span(reach_s)}"
+        if reach_s < _HOUR_S:  # too young to tell its rate: a first load is no day's work
+            level = "warn" if level == "bad" else "ok"
     resize = "On each member of the set: `db.adminCommand({replSetResizeOplog: 1, size: 20480, minRetentionHours: 48})`"
     safe = f"safe for {brief_span(safe_s)}"
     return Finding(f"position {safe}", level, detail, "" if level == "ok" else resize, short=safe)

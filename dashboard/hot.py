@@ -51,6 +51,15 @@ class Hot(NamedTuple, Generic[K]):
     place: Place
 
 
+class Top(NamedTuple):
+    """The hottest of one minute. `read` changes were counted; `all_read` when these were certainly all."""
+
+    rows: Sequence[Hot[Row]]
+    causes: Sequence[Hot[Cause]]
+    read: int
+    all_read: bool
+
+
 class Frequent(Generic[K]):
     """Counts the most frequent of what comes, in bounded memory: a count is never too low for what is kept, and at most
     `off` too high.
@@ -107,6 +116,7 @@ class Hottest:
 
     def __init__(self) -> None:
         self._slices: deque[_Slice] = deque()
+        self._top: tuple[int, Top] | None = None
 
     def begin(self, entries: Sequence[Placed[Mapping[str, str]]], *, capped: bool) -> None:
         """What stood there before reading began; does nothing once something was read."""
@@ -115,14 +125,14 @@ class Hottest:
             self.add(entries, capped=capped and span_ms < MINUTE_MS)
 
     def add(self, entries: Iterable[Placed[Mapping[str, str]]], *, capped: bool = False) -> None:
-        """New entries, oldest first; `capped`: there were more, which were not read. A first read's rows are passed by:
-        each comes once.
+        """New entries, oldest first; `capped`: there were more, which were not read. A first read's rows are no
+        changes, and passed by.
         """
         for entry in entries:
             part = self._slice(parts(entry.id)[0])
-            part.read += 1
             if entry.item.get("op") == "r":
                 continue
+            part.read += 1
             place = (entry.stream, entry.id)
             if cause := _cause(entry.item):
                 part.causes.add(cause, place)
@@ -131,8 +141,14 @@ class Hottest:
         if capped and self._slices:
             self._slices[-1].capped = True
 
+    def top(self, now_ms: int, most: int = 10) -> Top:
+        """All of it; asked again for the same moment, whoever asks gets the same, for it costs some milliseconds."""
+        if self._top is None or self._top[0] != now_ms:
+            self._top = now_ms, Top(self.rows(now_ms, most), self.causes(now_ms, most), *self.read(now_ms))
+        return self._top[1]
+
     def read(self, now_ms: int) -> tuple[int, bool]:
-        """How many entries of the last minute were read, and whether that was all of them."""
+        """How many changes of the last minute were read, and whether that was certainly all of them."""
         self._forget(now_ms)
         return sum(part.read for part in self._slices), not any(part.capped for part in self._slices)
 

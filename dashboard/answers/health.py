@@ -19,14 +19,14 @@ from dashboard.asks import Ask
 from dashboard.flow_processes import Process
 from dashboard.health import FIGURES, worst
 from dashboard.hidden import hide_fields
-from dashboard.hot import Cause, Hot, Hottest, Place, Row
+from dashboard.hot import Cause, Hot, Place, Row, Top
 from dashboard.reader import reader
 from dashboard.roles import Hidden
 from dashboard.watch import Seen
 
-MOST_HOT = 10
 MOST_LETTERS = 50
 _LONGEST_TEXT = 120
+_NEARLY_ALL = 0.98
 
 _Entries = list[tuple[str, Mapping[str, str]]]
 
@@ -44,10 +44,9 @@ async def health(ask: Ask) -> object:
     seen = reader().seen
     if seen is None:
         raise TransientError("the server has not read Redis yet, or cannot; it tries again each second")
-    hottest = reader().hottest
     now_ms = seen.sight.now_ms
-    rows, causes = hottest.rows(now_ms, MOST_HOT), hottest.causes(now_ms, MOST_HOT)
-    named = await _named(ask.redis, {hot.place for hot in (*rows, *causes)}, ask.hidden)
+    top = reader().hottest.top(now_ms)
+    named = await _named(ask.redis, {hot.place for hot in (*top.rows, *top.causes)}, ask.hidden)
     return {
         "nowMs": now_ms,
         "worst": worst(seen.found.values()),
@@ -55,9 +54,9 @@ async def health(ask: Ask) -> object:
         "processes": [_process(process, now_ms) for process in seen.sight.processes],
         "collections": [{"view": view, "counts": counts} for view, counts in seen.totals.items()],
         "hot": {
-            "rows": [_hot_row(hot, named, ask.keys.changes) for hot in rows],
-            "causes": [_hot_cause(hot, named) for hot in causes],
-            **_share(hottest, seen),
+            "rows": [_hot_row(hot, named, ask.keys.changes) for hot in top.rows],
+            "causes": [_hot_cause(hot, named) for hot in top.causes],
+            **_share(top, seen),
         },
     }
 
@@ -133,11 +132,13 @@ def _hot_cause(hot: Hot[Cause], named: Mapping[Place, _Named]) -> dict[str, obje
     }
 
 
-def _share(hottest: Hottest, seen: Seen) -> dict[str, object]:
-    """How much of what was written in the last minute was read, and so counted."""
-    read, all_read = hottest.read(seen.sight.now_ms)
-    written = sum(sum(kinds.values()) for kinds in seen.totals.values())
-    return {"read": read, "all": all_read, "written": max(written, read)}
+def _share(top: Top, seen: Seen) -> dict[str, object]:
+    """How much of what changed in the last minute was read, and so counted. The two are told at other moments, so a
+    little less is all.
+    """
+    written = sum(count for kinds in seen.totals.values() for kind, count in kinds.items() if kind != "r")
+    whole = top.all_read or top.read >= _NEARLY_ALL * written
+    return {"read": top.read, "all": whole, "written": max(written, top.read)}
 
 
 async def _named(redis: Redis, places: Iterable[Place], hidden: frozenset[Hidden]) -> dict[Place, _Named]:

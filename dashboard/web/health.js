@@ -62,7 +62,8 @@ export class HealthPanel {
     this.letters = node("ul", { class: "health-list health-letters" })
     this.el = node("div", { class: "health-panel" }, this.state, this.figures,
       section("Views", table("Records per second, by view and kind", ["View", ...KINDS.map(({ title }) => title), "last minute"], this.viewRows, "views")),
-      section("Hottest rows of the last minute", this.hotNote, this.hotRows, this.causes),
+      section("Hottest rows of the last minute", this.hotNote, node("div", { class: "health-hot" },
+        node("div", {}, node("h4", {}, "Changed most often by themselves"), this.hotRows), this.causes)),
       section("Processes of the flow", table("Processes of the flow",
         ["Process", "State", "Last word", "Behind", "Written", "Retries", "Dead letters", "Waiting", "Snapshot", "Runs for"], this.processRows)),
       section("Dead letters", this.letters))
@@ -144,10 +145,10 @@ export class HealthPanel {
   }
 
   hot({ rows, causes, read, written, all }) {
-    const share = all ? "" : ` Counted of the ${percent(read, written)} of the changes that were read.`
+    const share = all ? "" : ` Counted in the ${percent(read, written)} of the changes that were read.`
     this.hotNote.textContent = rows.length
-      ? `Rows that changed most often by themselves.${share}`
-      : `No row has changed in the last minute.${share}`
+      ? share
+      : `No row has changed by itself in the last minute.${share}`
     keyed(this.hotRows, rows, ({ view, key }) => `${view} ${key}`, () => this.hotRow(), (item, hot) => item.show(hot))
     this.causes.hidden = !causes.length
     keyed(this.hotCauses, causes, ({ view, lookup, key }) => `${view} ${lookup} ${key}`, () => this.hotCause(), (item, hot) => item.show(hot))

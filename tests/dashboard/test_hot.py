@@ -55,11 +55,25 @@ def test_what_is_older_than_a_minute_is_forgotten() -> None:
     assert hot.read(NOW_MS + 120_000) == (0, True)
 
 
-def test_a_first_read_is_not_hot_but_was_read() -> None:
+def test_all_of_one_moment_is_the_same_whoever_asks() -> None:
+    hot = Hottest()
+    hot.add([entry("a"), rejoined("c", "m1")], capped=True)
+    top = hot.top(NOW_MS)
+    assert ([h.what for h in top.rows], [h.what for h in top.causes]) == (
+        [Row("movies", "a")],
+        [Cause("comments", "movie", "m1")],
+    )
+    assert (top.read, top.all_read) == (2, False)
+    hot.add([entry("a")])
+    assert hot.top(NOW_MS) is top
+    assert hot.top(NOW_MS + 1).rows[0].times == 2
+
+
+def test_a_first_read_changes_nothing() -> None:
     hot = Hottest()
     hot.add([entry("a", op="r")])
     assert hot.rows(NOW_MS) == []
-    assert hot.read(NOW_MS) == (1, True)
+    assert hot.read(NOW_MS) == (0, True)
 
 
 def test_it_is_known_when_not_all_was_read() -> None:
