@@ -134,6 +134,10 @@ export class Sky {
   }
 
   run(now) {
+    if (this.still.matches) { // the event that tells it can come late
+      this.begin()
+      return
+    }
     this.next = requestAnimationFrame((later) => this.run(later))
     this.gapMs += (Math.min(now - this.tick, 200) - this.gapMs) * 0.05
     this.tick = now
