@@ -53,6 +53,22 @@ def measured(page: Page, seconds: float) -> str:
     )
 
 
+def sky(page: Page) -> str:
+    """What the sky has cost since it was last asked, in words."""
+    frames, busy_ms = cast(
+        "list[float]",
+        page.evaluate(
+            """() => {
+              const { sky } = document.getElementById("sky")
+              const cost = [sky.frames, sky.busyMs]
+              sky.frames = sky.busyMs = 0
+              return cost
+            }"""
+        ),
+    )
+    return f"sky {frames:.0f} frames, {busy_ms / frames:.2f} ms each" if frames else "no sky"
+
+
 @click.command()
 @click.option(
     "--rate", "rates", default="0,10,5000", show_default=True, help="Records written a second; several, by commas."
@@ -60,8 +76,9 @@ def measured(page: Page, seconds: float) -> str:
 @click.option("--seconds", default=10.0, show_default=True, help="How long each rate is measured.")
 @click.option("--width", default=1366, show_default=True)
 @click.option("--height", default=800, show_default=True)
+@click.option("--look", default="cosmos", show_default=True, help="cosmos, which has a sky; plain, light or dark.")
 @click.option("--query", default="", help="What stands behind the page's address, as ?filter=…")
-def main(rates: str, seconds: float, width: int, height: int, query: str) -> None:
+def main(rates: str, seconds: float, width: int, height: int, look: str, query: str) -> None:
     """Measure how smooth the page is, on servers of its own, and print it."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         uri, server, token = stack.enter_context(dashboard(Path(name)))
@@ -70,13 +87,14 @@ def main(rates: str, seconds: float, width: int, height: int, query: str) -> Non
         size: Any = {"width": width, "height": height}
         context = chromium.new_context(viewport=size)
         context.add_cookies([{"name": COOKIE, "value": token, "url": server.url}])
+        context.add_init_script(f"localStorage.setItem('dbwatch-look', {look!r})")
         page = context.new_page()
         page.goto(f"{server.url}/app{query}")
         page.wait_for_selector('.status[data-level="live"]', timeout=_LIVE_TIMEOUT_MS)
         for rate in map(int, rates.split(",")):
             with written(uri, rate) as rows:
                 words = measured(page, seconds)
-            click.echo(f"{rate:>6} records/s  {words}  ({rows[0]:,} written)")
+            click.echo(f"{rate:>6} records/s  {words}  {sky(page)}  ({rows[0]:,} written)")
         chromium.close()
 
 

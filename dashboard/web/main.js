@@ -69,7 +69,8 @@ function begin(root) {
   const status = new Status()
   const figures = new Figures(page)
   const tables = new Tables(page)
-  const notice = node("p", { class: "notice", role: "status", hidden: "" })
+  const notice = node("p", { class: "notice", hidden: "" })
+  const heard = node("p", { class: "unseen", role: "status" })
   const audit = new Audit(page)
   const who = new Who(page, audit)
   const looks = new Looks(page)
@@ -90,7 +91,7 @@ function begin(root) {
     node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who.el, status.todo),
     node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
       node("div", { id: "tables" }, tables.el)),
-    sky.el, page.drawer.el, page.said, keys.dialog)
+    sky.el, page.drawer.el, page.said, heard, keys.dialog)
   sky.settle()
   new FanOutList(page)
   new Detail(page)
@@ -114,6 +115,8 @@ function begin(root) {
     if (unreadable) said.push(`${unreadable.toLocaleString()} entries of the feed could not be read.`)
     notice.hidden = !said.length
     notice.textContent = said.join(" ")
+    const aloud = said.length ? "Not everything is shown; the notice above the tables says how much is left out." : "" // once, not each second
+    if (heard.textContent !== aloud) heard.textContent = aloud
   })
 
   return ({ send, hear, ended, visitor }) => {

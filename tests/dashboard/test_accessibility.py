@@ -48,7 +48,7 @@ def rows(client: Redis, keys: Keys) -> None:
 def page(page: Page, rows: None, alive: Callable[..., None]) -> Page:
     alive(count=12)
     expect(page.locator(".deleted tbody tr").first).to_be_visible()
-    expect(page.locator(".views tbody tr").first).to_be_visible()
+    expect(page.locator(".legend li").first).to_be_visible()
     return page
 
 
