@@ -19,7 +19,7 @@ _OPS: Mapping[str, str] = {
     "c": "Created",
     "u": "Updated",
     "d": "Deleted",
-    "r": "Read when the collections were first read, or read again",
+    "r": "Read, with its whole collection",
 }
 _LONGEST_LINE = 200
 _RAW_CHARS = 4_000

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from connectors.errors import BadRecord
 from connectors.records import Record
 from connectors.stream_ids import Placed, parts
 from connectors.summaries import one_line
@@ -66,10 +65,13 @@ class Grown(NamedTuple):
 
 
 class FanOut:
-    """One that is open. `count` grows with each entry; its rows are those that were given to `keep`."""
+    """One that is open. `count` grows with each entry; its rows are those that were given to `keep`. Entries, which may
+    be large, are not held.
+    """
 
     def __init__(self, first: Entry) -> None:
-        self._first = first
+        self.stream, self.id = first.stream, first.id
+        self._view, self._lookup, self._position = (first.item[name] for name in ("view", "cause", "position"))
         self._rows: deque[Row] = deque(maxlen=MOST_ROWS)
         self._fresh: list[Row] = []
         self._cause: Cause | None = None
@@ -77,35 +79,31 @@ class FanOut:
         self.last_ms = 0
 
     @property
-    def id(self) -> str:
-        return self._first.id
-
-    @property
-    def stream(self) -> str:
-        return self._first.stream
+    def is_told(self) -> bool:
+        """Whether it is known what happened: a row was kept."""
+        return self._cause is not None
 
     def keep(self, entry: Entry, row: Row) -> None:
-        """One of the newest of its rows; they are to be given in order."""
+        """One of the newest of its rows, made of that entry; they are to be given in order."""
         if self._cause is None:
-            self._cause = _cause(entry)
+            self._cause = cause_of(Record.from_fields(entry.item))
         self._rows.append(row)
         self._fresh.append(row)
 
     def group(self) -> Group:
         """The line as it is now."""
-        fields = self._first.item
-        cause = self._cause or _cause(self._first)
+        cause = self._told()
         self._fresh.clear()
         return Group(
             self.id,
             self.stream,
             "updated",
-            fields["view"],
-            fields["cause"],
-            fields["position"],
+            self._view,
+            self._lookup,
+            self._position,
             cause.name,
             cause.change,
-            self._text(cause),
+            self._text(),
             self.count,
             tuple(self._rows),
             self._rows[-1].ts_ms if self._rows else parts(self.id)[0],
@@ -116,10 +114,13 @@ class FanOut:
         """What has come since `group` or this was last asked for."""
         fresh = tuple(self._fresh[-MOST_ROWS:])
         self._fresh.clear()
-        return Grown(self.id, self.stream, self.count, self._text(self._cause or _cause(self._first)), fresh)
+        return Grown(self.id, self.stream, self.count, self._text(), fresh)
 
-    def _text(self, cause: Cause) -> str:
-        return f"{cause.text}, {self.count:,} {one_line(self._first.item['view'], 60)} re-joined"
+    def _text(self) -> str:
+        return f"{self._told().text}, {self.count:,} {one_line(self._view, 60)} re-joined"
+
+    def _told(self) -> Cause:
+        return self._cause or Cause(one_line(self._lookup, 60), "changed")
 
 
 class FanOuts:
@@ -152,12 +153,3 @@ class FanOuts:
             if len(self._open) < MOST_OPEN and fan_out.last_ms >= now_ms - OPEN_MS:
                 return
             del self._open[key]
-
-
-def _cause(entry: Entry) -> Cause:
-    """What the entry says of its cause, as far as it can be read."""
-    try:
-        cause = cause_of(Record.from_fields(entry.item))
-    except BadRecord:
-        cause = None
-    return cause or Cause(one_line(entry.item["cause"], 60), "changed")

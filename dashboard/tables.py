@@ -78,7 +78,8 @@ class Tables:
             batch.members[fan_out] = []
             batch.lines.append(fan_out)
         self.shown += 1
-        if batch.members_left and (row := self._readable(entry)):
+        is_wanted = batch.members_left > 0 or not (fan_out.is_told or batch.members[fan_out])
+        if is_wanted and (row := self._readable(entry)):
             batch.members_left -= 1
             batch.members[fan_out].append((entry, row))
 

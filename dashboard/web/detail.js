@@ -6,7 +6,7 @@ import { bdi, button, icon, node } from "./dom.js"
 import { Spot, valueNode } from "./value_tree.js"
 import { ago, count, milliseconds, moment } from "./words.js"
 
-const KINDS = { c: "created", u: "updated", d: "deleted", r: "updated" }
+const KINDS = { c: "created", u: "updated", d: "deleted", r: "read" }
 
 export class Detail {
   constructor(page) {
@@ -142,7 +142,7 @@ function head(detail, page) {
   const when = detail.ts_ms === null ? detail.at_ms : detail.ts_ms
   const late = detail.latency.ms === null ? null : ` · in Redis ${milliseconds(Math.max(0, detail.latency.ms))} later`
   return node("header", { class: "record-head" },
-    node("p", { class: `op ${kind}` }, icon(kind === "created" || kind === "deleted" ? kind : "updated"), detail.op_says),
+    node("p", { class: `op ${kind}` }, kind === "read" ? null : icon(kind), detail.op_says),
     node("p", {}, clicked(":view", detail.view, "view-name"), " ", clicked(":key", detail.key, "key")),
     detail.joined.length ? node("p", { class: "joins" }, ...detail.joined.map(([lookup, text]) =>
       node("span", {}, node("span", { class: "label" }, bdi(lookup)), " ", text === null ? node("span", { class: "none" }, "none") : bdi(text)))) : null,
@@ -196,7 +196,7 @@ function origin(detail) {
     node("ul", { class: "plain" }, ...detail.versions.map((sentence) => node("li", {}, bdi(sentence)))),
     node("h3", {}, "Times"),
     node("dl", { class: "times" },
-      detail.ts_ms === null ? null : line("Committed", precise(detail.ts_ms), detail.op === "r" ? "The time of the snapshot." : "When the source committed the change, by its clock."),
+      detail.ts_ms === null ? null : line(detail.op === "r" ? "Read as of" : "Committed", precise(detail.ts_ms), detail.op === "r" ? "The collections were read as they were at this time." : "When the source committed the change, by its clock."),
       line("In Redis", precise(detail.at_ms), "When Redis took the entry, by its clock: the first part of its id."),
       line("Latency", ms === null ? "–" : ms < 0 ? `−${milliseconds(-ms)}` : milliseconds(ms), detail.latency.says),
       line("Position", bdi(detail.position, "key"), "Where the change that caused this record stands in the source."),

@@ -97,7 +97,15 @@ def test_a_row_opens_to_what_changed_and_a_colleague_can_open_its_address(
     value = panel.locator('[data-path="imdb.rating"]').last
     assert value.get_attribute("data-value") == "8.7"
     shoot(page, "record")
-    assert "?record=0/" in page.url.replace("%2F", "/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    panel.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".said")).to_have_text("The link was copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url.replace("%2F", "/")
+    panel.get_by_role("tab", name="Raw").click()
+    panel.get_by_role("button", name="Copy as JSON").click()
+    expect(page.locator(".said")).to_have_text("The record was copied.")
+    assert json.loads(page.evaluate("navigator.clipboard.readText().then((text) => JSON.parse(text).after)")) == AFTER
+    panel.get_by_role("tab", name="Changes").click()
 
     colleague = context.browser.new_context(viewport={"width": 1366, "height": 800}) if context.browser else context
     other = opened(colleague, server, token, query=f"?{page.url.split('?')[1]}")

@@ -174,6 +174,12 @@ def test_what_cannot_be_read_of_a_fan_out_is_counted_in_it_and_as_unreadable() -
     assert only_bad.text == "movie: changed, 2 comments re-joined"
 
 
+def test_many_fan_outs_at_once_are_each_told_by_what_happened() -> None:
+    entries = [rejoined(2 * n + i, f"p{n}", title=f"Film {n}") for n in range(PER_BATCH) for i in range(2)]
+    lines = Tables().add([*entries, *(rejoined(100 + n, "p0", title="Film 0") for n in range(50))]).lines
+    assert {line.name for line in lines if isinstance(line, Group)} == {f"Film {n}" for n in range(PER_BATCH)}
+
+
 def test_a_fan_out_is_over_when_nothing_has_come_for_long() -> None:
     tables = Tables()
     tables.add([rejoined(0), rejoined(1)])
