@@ -61,7 +61,8 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1366, "height": 800})
+    # Without motion, for the sky of each page is drawn by the processor here; what moves has tests of its own.
+    context = chromium.new_context(viewport={"width": 1366, "height": 800}, reduced_motion="reduce")
     context.set_default_timeout(TIMEOUT_MS)
     yield context
     context.close()
