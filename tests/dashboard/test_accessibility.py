@@ -169,6 +169,7 @@ def test_the_plain_look_follows_the_system_and_has_no_sky(page: Page) -> None:
 
 
 def test_less_motion_is_one_still_frame_and_the_wish_may_change(page: Page) -> None:
+    page.emulate_media(reduced_motion="no-preference")
     wait_until(lambda: page.evaluate(FRAMES) > 5, what="the sky moves")
     page.emulate_media(reduced_motion="reduce")
     page.evaluate(TWENTY_FRAMES)
