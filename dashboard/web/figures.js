@@ -30,7 +30,8 @@ export class Figures {
     const latency = this.explained(node("section", { class: "figure latency", role: "group", "aria-label": "Latency", tabindex: "0" }, node("h2", {}, "Latency"),
       node("dl", {}, ...this.latencies.map(([p, value]) => node("div", {}, node("dt", {}, p), node("dd", {}, value))))), "latency")
     this.el = node("div", { class: "figures" }, total,
-      node("section", { class: "figure chart" }, node("h2", {}, "Last minute ", this.peak), this.chart), latency,
+      this.explained(node("section", { class: "figure chart", role: "group", "aria-label": "Last minute", tabindex: "0" },
+        node("h2", {}, "Last minute ", this.peak), this.chart), "rate"), latency,
       node("section", { class: "figure well" }, this.levels, this.open))
   }
 

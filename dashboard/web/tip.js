@@ -33,7 +33,8 @@ function show(on, write) {
   clearTimeout(timer)
   if (target !== on) target?.removeAttribute("aria-describedby")
   target = on
-  if (!el.isConnected) document.body.append(el)
+  const home = on.closest("main, aside, header") ?? document.body // within a landmark; it stands over all wherever it is
+  if (el.parentElement !== home) home.append(el)
   el.replaceChildren(...write())
   el.hidden = false
   on.setAttribute("aria-describedby", el.id)

@@ -231,6 +231,8 @@ def test_while_redis_is_away_the_page_says_so_and_goes_on_after(
         client.close()
         redis.stop()
         expect(page.locator(".status")).to_contain_text("Cannot read Redis", timeout=8000)
+        expect(page.locator(".status")).to_contain_text("since")
+        expect(page.locator(".todo code")).to_contain_text("ping")
         redis.start()
         add(client, keys, "c", "Back again")
         expect(page.locator(".created tbody tr").first).to_contain_text("Back again")
