@@ -18,11 +18,13 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from connectors.accounts import Session
+from connectors.audit import Outcome
 from connectors.errors import DBWatchError
 from connectors.tickets import RUNNING_S, Tickets
 from dashboard.exporting import Allowed, Export
 from dashboard.exports import CONTENT_TYPES, Order, Progress
 from dashboard.hidden import hidden_paths
+from dashboard.people import people
 from dashboard.permissions import require
 from dashboard.reader import reader
 from dashboard.roles import roles
@@ -71,12 +73,16 @@ class ExportHandler(RequestHandler):
         redis, keys = reader().source
         allowed = Allowed(session.role, roles().export_rows[session.role], hidden_paths(session.role))
         export = Export(redis, keys.changes, order, allowed, self._tell)
+        await self._note(session, f"{order.in_words()}: begun")  # without which nothing is given
         _running[session.name] += 1
         try:
             await self._send(order, export)
         finally:
             _running[session.name] -= 1
-            log.info("page.export", who=session.name, order=order.to_args(), **export.progress._asdict())
+            state, rows = export.progress.state, export.progress.rows
+            log.info("page.export", who=session.name, order=order.to_args(), state=state, rows=rows)
+        ended = "done" if state in ("done", "cut") else "failed"
+        await self._note(session, f"{order.in_words()}: {rows:,} rows, {state}", ended)
 
     async def _send(self, order: Order, export: Export) -> None:
         self.set_header("Content-Type", CONTENT_TYPES[order.format])
@@ -93,6 +99,10 @@ class ExportHandler(RequestHandler):
         if export.progress.state == "cancelled":
             self._break_off()
         await self._tickets.tell(self._ticket, json.dumps(export.progress._asdict()), ended=True)
+
+    async def _note(self, session: Session, what: str, outcome: Outcome = "done") -> None:
+        """Write it into the audit."""
+        await people().note(session, "export", what, address=self.request.remote_ip or "", outcome=outcome)
 
     async def _taken(self, export: Export) -> None:
         """Wait until the browser has taken what was written. It may pause for long: the ticket is kept meanwhile."""

@@ -54,7 +54,7 @@ class Export:
         self._tell = tell
         self._wanted = order.chosen.wanted(parse(order.chosen.filter).matches_fields)
         self._file = file_of(order, streams)
-        self._told_s = time.monotonic()
+        self._told_s = float("-inf")
         self._at: Place | None = None
         self.progress = Progress("running")
 

@@ -60,6 +60,15 @@ class Order(NamedTuple):
         given |= {"fromMs": chosen.from_ms, "toMs": chosen.to_ms}
         return {"format": self.format, "newestFirst": self.newest_first, **given}
 
+    def in_words(self) -> str:
+        """For the audit: what is taken out."""
+        view, key, chosen = self.chosen.view, self.chosen.key, self.chosen
+        of = "the feed" if view is None else view if key is None else f"{view} {key[:100]}"
+        since = "" if chosen.from_ms is None else f" from {_iso(str(chosen.from_ms))}"
+        until = "" if chosen.to_ms is None else f" before {_iso(str(chosen.to_ms))}"
+        through = f", filter {chosen.filter}" if chosen.filter else ""
+        return f"{self.format} of {of}{since}{until}{through}"
+
     def file_name(self, at_ms: int) -> str:
         """Of plain characters only, whatever the view is called."""
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.chosen.view or "feed").strip("-")[:40] or "view"

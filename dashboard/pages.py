@@ -17,6 +17,7 @@ _LONGEST_KEY = 100_000
 _LONGEST_TEXT = 160
 _MOST_DIFFS = 6
 _LARGEST_MS = 1 << 53
+_LATEST_MS = 8_640_000_000_000_000  # as far as a browser's clock goes
 
 Fields = Mapping[str, str]
 Wanted = Callable[[Fields], bool]
@@ -123,21 +124,20 @@ class HistoryRow(NamedTuple):
 def history_row(entry: Entry) -> HistoryRow:
     """The row of an entry, of any operation; what cannot be read is said in its row."""
     place, fields = entry
-    bare = HistoryRow(
-        place.stream, place.id, fields.get("op", ""), fields.get("view", ""), fields.get("key", ""), at_ms=place.ms
-    )
+    op, view, key = (fields.get(name, "") for name in ("op", "view", "key"))
+    bare = HistoryRow(place.stream, place.id, op, view, key, at_ms=_shown(place.ms))
     try:
         record = Record.from_fields(fields)
         summary = summary_of(record, longest=_LONGEST_TEXT)
     except BadRecord as exc:
-        return bare._replace(ts_ms=place.ms, unreadable=str(exc)[:_LONGEST_TEXT])
+        return bare._replace(ts_ms=bare.at_ms, unreadable=str(exc)[:_LONGEST_TEXT])
     return bare._replace(
         text=summary.row,
         joined=summary.joined,
         diffs=summary.diffs[:_MOST_DIFFS],
         more=max(0, len(summary.diffs) - _MOST_DIFFS),
         cause=record.cause,
-        ts_ms=record.ts_ms,
+        ts_ms=_shown(record.ts_ms),
     )
 
 
@@ -179,6 +179,11 @@ def feed_value(reach: Reach) -> dict[str, Any]:
         "newestMs": None if reach.newest is None else reach.newest.ms,
         "gone": reach.gone,
     }
+
+
+def _shown(ms: int) -> int:
+    """The nearest moment that a browser can show."""
+    return max(-_LATEST_MS, min(ms, _LATEST_MS))
 
 
 def _missing(reach: Reach, reached: Place | None) -> int | None:

@@ -13,6 +13,7 @@ const ICONS = {
   columns: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
   rows: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11",
   chevron: "M6 3.5 10.5 8 6 12.5",
+  clock: "M8 2.5a5.5 5.5 0 1 1-5.2 3.7M8 5v3.2l2.2 1.6M2.5 3v3.2h3.2",
   menu: "M3 4.5h10M3 8h10M3 11.5h10",
 }
 

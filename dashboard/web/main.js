@@ -7,12 +7,14 @@ import { drawing, node } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { FanOutList } from "./fan_out_list.js"
 import { Figures } from "./figures.js"
+import { History } from "./history.js"
 import { Keys } from "./keys.js"
 import { Link } from "./link.js"
 import { Looks } from "./looks.js"
 import { Sky } from "./sky.js"
 import { Status } from "./status.js"
 import { Tables } from "./tables.js"
+import { Timeline } from "./timeline.js"
 import { walk } from "./walk.js"
 import { Watchdog } from "./watchdog.js"
 import { Who } from "./who.js"
@@ -69,6 +71,8 @@ function begin(root) {
   const status = new Status()
   const figures = new Figures(page)
   const tables = new Tables(page)
+  const history = new History(page)
+  const timeline = new Timeline(page)
   const notice = node("p", { class: "notice", hidden: "" })
   const heard = node("p", { class: "unseen", role: "status" })
   const audit = new Audit(page)
@@ -82,14 +86,15 @@ function begin(root) {
     ["h", "history", () => page.openHistory({})],
     ["t", "another look", () => looks.next()],
   ])
-  const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton, looks.el, keys.button)
+  const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton, history.button, looks.el, keys.button)
   const slot = (id) => node("div", { id })
   root.classList.add("root")
   walk(root)
   root.append(
     node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
     node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who.el, status.todo),
-    node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el), slot("timeline"), notice,
+    node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el),
+      node("div", { id: "timeline" }, timeline.el), notice,
       node("div", { id: "tables" }, tables.el)),
     sky.el, page.drawer.el, page.said, heard, keys.dialog)
   sky.settle()

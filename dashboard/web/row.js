@@ -3,17 +3,17 @@
 import { bdi, icon, node } from "./dom.js"
 import { clock, count, moment } from "./words.js"
 
-function joined([lookup, text]) {
+export function joined([lookup, text]) {
   return node("span", { class: "joined" }, node("span", { class: "label" }, lookup), " ",
     text === null ? node("span", { class: "none" }, "none") : bdi(text))
 }
 
-function diff([path, old, next]) {
+export function diff([path, old, next]) {
   return node("div", { class: "diff" }, bdi(path, "path"), " ",
     old === null ? null : bdi(old, "old"), node("span", { class: "arrow", role: "img", "aria-label": "becomes" }, " → "), bdi(next, "new"))
 }
 
-function because(cause) {
+export function because(cause) {
   return node("div", { class: "cause" }, "because its ", bdi(cause), " changed")
 }
 

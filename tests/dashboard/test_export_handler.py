@@ -8,7 +8,7 @@ import io
 import json
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 from redis import Redis
@@ -81,6 +81,22 @@ def test_a_file_is_fetched_whole_as_a_download(
     table = fetched(server, ticket_for(env, session, "csv"), session)
     assert table.headers["content-type"].startswith("text/csv")
     assert [row["key"] for row in csv.DictReader(io.StringIO(table.text, newline=""))] == films
+
+
+def test_each_export_is_in_the_audit(
+    server: Server, env: dict[str, str], session: str, client: Redis, keys: Keys
+) -> None:
+    assert fetched(server, ticket_for(env, session), session).status == 200
+    wait_until(lambda: "3,000 rows, done" in newest_deeds(client, keys)[0]["what"], what="the end is noted")
+    ended, begun = newest_deeds(client, keys)[:2]
+    assert ended["what"] == "jsonl of the feed: 3,000 rows, done"
+    assert begun["what"] == "jsonl of the feed: begun"
+    assert {ended["who"], begun["who"]} == {NAME}
+    assert {ended["action"], begun["action"]} == {"export"}
+
+
+def newest_deeds(client: Redis, keys: Keys) -> list[dict[str, str]]:
+    return cast("list[dict[str, str]]", [entry[1] for entry in client.xrevrange(keys.audit, count=2) or [] if entry])
 
 
 def test_without_a_session_or_with_another_ones_ticket_nothing_is_given(

@@ -127,6 +127,13 @@ def test_a_file_is_named_for_its_view_in_plain_characters() -> None:
     assert Order("jsonl", Chosen(view='../"\r\nمرحبا')).file_name(PLACE.ms) == "dbwatch-view-20251121-212000.jsonl"
 
 
+def test_an_order_is_told_in_words() -> None:
+    assert Order("csv", Chosen()).in_words() == "csv of the feed"
+    chosen = Chosen("year > 1990", "movies", "k", PLACE.ms, PLACE.ms + 1)
+    times = "from 2025-11-21T21:20:00.123Z before 2025-11-21T21:20:00.124Z"
+    assert Order("jsonl", chosen).in_words() == f"jsonl of movies k {times}, filter year > 1990"
+
+
 def test_progress_is_the_share_of_the_time_that_was_read() -> None:
     at = Place(30, 0, 0)
     assert share_of(at, begin_ms=0, end_ms=100, newest_first=False) == pytest.approx(0.3)

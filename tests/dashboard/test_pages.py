@@ -37,6 +37,11 @@ def test_what_cannot_be_read_is_said_in_its_row() -> None:
     assert (row.stream, row.id, row.view) == (1, "10-0", "movies")
 
 
+def test_a_time_beyond_every_calendar_does_not_break_the_page() -> None:
+    row = history_row(entry(Place(1 << 63, 0, 0), ts_ms=-(10**30)))
+    assert (row.at_ms, row.ts_ms) == (8_640_000_000_000_000, -8_640_000_000_000_000)
+
+
 def test_what_is_chosen_is_tested_by_view_and_key_before_the_filter() -> None:
     asked: list[str] = []
 

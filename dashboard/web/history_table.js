@@ -1,0 +1,59 @@
+// Records as a table, newest first: of any operation, also those that cannot be read.
+
+import { bdi, icon, node } from "./dom.js"
+import { because, diff, joined } from "./row.js"
+import { count, moment } from "./words.js"
+
+export const OPERATIONS = {
+  c: { word: "created", icon: "created" },
+  u: { word: "updated", icon: "updated" },
+  d: { word: "deleted", icon: "deleted" },
+  r: { word: "first read", icon: null },
+}
+
+const written = new Intl.DateTimeFormat(undefined,
+  { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
+
+export const addressOf = (row) => `${row.stream}/${row.id}`
+
+function line(row) {
+  const operation = OPERATIONS[row.op] ?? { word: row.op, icon: null }
+  const what = node("td", { class: "what" },
+    node("div", { class: "title" }, row.text ? bdi(row.text) : bdi(row.key, "key")))
+  if (row.joined.length) what.append(node("div", { class: "joins" }, ...row.joined.map(joined)))
+  if (row.diffs.length) what.append(node("div", { class: "diffs" }, ...row.diffs.map(diff)))
+  if (row.more) what.append(node("div", { class: "label" }, `and ${count(row.more)} more fields`))
+  if (row.cause !== null) what.append(because(row.cause))
+  if (row.unreadable !== null) what.append(node("div", { class: "problem" }, `cannot be read: ${row.unreadable}`))
+  const hint = `${row.view} ${row.key.slice(0, 200)}\ncommitted ${moment.format(row.ts_ms)}, in Redis ${Math.max(0, row.at_ms - row.ts_ms)} ms later`
+  return node("tr", { class: operation.icon, "data-address": addressOf(row), tabindex: "0", title: hint },
+    node("td", { class: "when" }, node("time", { datetime: new Date(row.at_ms).toISOString() }, written.format(row.at_ms)), bdi(row.view, "view")),
+    node("td", { class: "op" }, operation.icon && icon(operation.icon), node("span", {}, operation.word)), what)
+}
+
+export class HistoryTable {
+  // `open` is given the address of a row that is clicked.
+  constructor(open) {
+    this.body = node("tbody")
+    this.empty = node("p", { class: "empty", hidden: "" })
+    this.el = node("div", { class: "table past" },
+      node("table", {}, node("caption", { class: "unseen" }, "Records, newest first"),
+        node("colgroup", {}, node("col", { class: "when" }), node("col", { class: "op" }), node("col")),
+        node("thead", {}, node("tr", {}, ...["Written", "Operation", "Row"].map((title) => node("th", { scope: "col" }, title)))),
+        this.body), this.empty)
+    const chosen = (e) => e.target.closest("tr[data-address]")?.dataset.address
+    this.body.addEventListener("click", (e) => {
+      const address = chosen(e)
+      if (address && !e.defaultPrevented && !e.target.closest("a, button") && !String(getSelection())) open(address)
+    })
+    this.body.addEventListener("keydown", (e) => {
+      if (e.key === "Enter" && e.target.matches("tr")) { e.preventDefault(); open(chosen(e)) }
+    })
+  }
+
+  show(rows, empty) {
+    this.body.replaceChildren(...rows.map(line))
+    this.empty.textContent = empty
+    this.empty.hidden = rows.length > 0
+  }
+}
