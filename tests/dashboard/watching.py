@@ -72,7 +72,11 @@ class Watcher:
         raise AssertionError(f"the socket was closed before a {kind!r} came")
 
     def close(self) -> None:
+        """Say goodbye, and do not wait for that of the server, which the event loop may not live to see."""
+        protocol: Any = self._socket.protocol
         self._socket.close()
+        if protocol is not None:
+            protocol.stream.close()
 
     async def _send(self, kind: str, content: object) -> None:
         self._sent += 1
