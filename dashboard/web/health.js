@@ -51,7 +51,7 @@ export class HealthPanel {
     this.cards = new Map()
     this.value = null
     this.drawnMs = performance.now()
-    this.state = node("p", { class: "health-state worded", role: "status" })
+    this.state = node("p", { class: "health-state worded" }) // not read aloud each second: the status at the top is
     this.figures = node("div", { class: "health-cards" })
     this.viewRows = node("tbody")
     this.processRows = node("tbody")

@@ -84,6 +84,7 @@ function begin(root) {
     ["p", "pause, or go on", () => tables.pause(!tables.paused)],
     ["l", "back to live", () => tables.live()],
     ["h", "history", () => page.openHistory({})],
+    ["s", "how well everything is", () => figures.health.open()],
     ["t", "another look", () => looks.next()],
   ])
   const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton, history.button, looks.el, keys.button)

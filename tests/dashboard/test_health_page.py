@@ -133,7 +133,8 @@ def test_the_strip_says_how_well_everything_is_explains_itself_and_stands_still(
 def test_the_panel_shows_all_and_has_an_address(page: Page, flow: Flow, client: Redis, keys: Keys) -> None:
     fill(client, keys)
     flow.tell(count=60)
-    page.locator(".health-open").click()
+    page.keyboard.press("s")
+    expect(page.locator(".health-panel")).to_be_visible()
     assert "health=1" in page.url
     expect(page.locator(".health-card")).to_have_count(12)
     expect(figure(page, "headroom")).to_contain_text("position safe for 31 h")
