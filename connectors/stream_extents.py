@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from redis.asyncio import Redis
 
 from connectors.redis_client import translated
 from connectors.stream_ids import parts
-from connectors.stretches import Extent
+from connectors.stretch_reading import picked_within
+from connectors.stretches import EntryId, Extent, Stretch
+
+_MOST_COUNTED = 20_000
 
 # XINFO STREAM without the fields of the first and the last entry, which may be large.
 _EXTENT = """
@@ -32,3 +35,22 @@ async def extents_of(client: Redis, streams: Sequence[str]) -> dict[str, Extent]
         stream: Extent(parts(first) if first else None, parts(last), length, None if added < 0 else added)
         for stream, (first, last, length, added) in zip(streams, replies, strict=True)
     }
+
+
+def ends_of(extents: Mapping[str, Extent]) -> dict[str, dict[EntryId, int]]:
+    """For each stream how many entries were ever added up to its last id, where that is known."""
+    return {stream: {e.last: e.added} for stream, e in extents.items() if e.added is not None}
+
+
+async def rank_of(client: Redis, stream: str, entry_id: EntryId) -> int | None:
+    """How many entries were ever added to a stream up to this one; None where that is not known, or where more than
+    `_MOST_COUNTED` came after it. Raises our errors."""
+    extent = (await extents_of(client, [stream]))[stream]
+    if extent.added is None or extent.first is None or extent.first > entry_id:
+        return None
+    later = 0
+    async for found in picked_within(client, stream, Stretch(entry_id, extent.last), ()):
+        later += len(found)
+        if later > _MOST_COUNTED:
+            return None
+    return extent.added - later

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from connectors.places import Entry, Place
 from connectors.redis_client import translated
 from connectors.stream_ids import parts
-from connectors.stretches import EntryId, Picked, Stretch, Stretches, id_text
+from connectors.stretches import EntryId, Picked, Stretch, Stretches, id_text, preceding
 
 # The wanted fields (at most 512 bytes of each, else its beginning and its hash) of a stretch's first entries, flat; how
 # many are looked at is bounded by their size, so that large rows do not hold Redis up. Begins with whether that is all.
@@ -108,9 +108,8 @@ def _rest(stretches: Stretches, number: int, after: Place | None) -> Stretches:
 
 def _end(number: int, place: Place) -> EntryId:
     """Up to which id of stream `number` everything comes at or before the place."""
-    if number <= place.stream:
-        return place.ms, place.seq
-    return (place.ms, place.seq - 1) if place.seq else (place.ms - 1, (1 << 64) - 1)
+    entry_id = (place.ms, place.seq)
+    return entry_id if number <= place.stream else preceding(entry_id)
 
 
 async def _first_ids(client: Redis, stream: str, stretches: Stretches, count: int) -> list[EntryId]:

@@ -138,6 +138,14 @@ def minus(some: Stretches, others: Stretches) -> Stretches:
     return tuple(left)
 
 
+def preceding(entry_id: EntryId) -> EntryId:
+    """The largest id before this one."""
+    ms, seq = entry_id
+    if seq:
+        return ms, seq - 1
+    return (ms - 1, _LARGEST) if ms else START
+
+
 def id_text(entry_id: EntryId) -> str:
     return f"{entry_id[0]}-{entry_id[1]}"
 

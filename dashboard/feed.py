@@ -46,16 +46,16 @@ class Feed(JSComponent):
         message: dict[str, Any] = data  # pyright: ignore[reportUnknownVariableType]
         if self._desk.take(message):
             return
+        self._was_told()
         if "shown" in message:
-            self._shown(message["shown"])
+            self._showing.said(message["shown"])
         if isinstance(message.get("watch"), str):
             self._watch(message["watch"])
 
-    def _shown(self, claim: object) -> None:
-        """The browser says what was on the visible screen (see `dashboard.shown`)."""
+    def _was_told(self) -> None:
+        """What the browser may say that it has shown (`dashboard.shown`), before it says so or sees another feed."""
         for positions in reader().told(self.tell) or ():
             self._showing.sent(positions)
-        self._showing.said(claim)
 
     def _watch(self, filter_text: str) -> None:
         """Begin to show the feed, or show it through another filter. A text that does not parse changes nothing."""

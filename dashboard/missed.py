@@ -12,10 +12,10 @@ from connectors.places import Entry, Place
 from connectors.redis_client import translated
 from connectors.seen import SeenStore
 from connectors.settings import Keys
-from connectors.stream_extents import extents_of
+from connectors.stream_extents import ends_of, extents_of
 from connectors.stream_ids import parts
 from connectors.stretch_reading import Page, page_within, picked_within, up_to
-from connectors.stretches import START, EntryId, Extent, Seen, Stretch, Stretches, common
+from connectors.stretches import START, EntryId, Extent, Seen, Stretch, Stretches, common, preceding
 from dashboard.away import FIELDS, Away, Busy, Letter, Letters, Named, Tally, gone_of, since_of
 from dashboard.hidden import hide_fields
 from dashboard.pages import history_row
@@ -49,7 +49,8 @@ async def look_up(
     store = SeenStore(redis, keys)
     extents = await extents_of(redis, (*keys.changes, keys.deadletter))
     seen = {**await store.begin(name, extents)}
-    seen |= await store.add(name, {stream: _there(own, extents[stream]) for stream, own in shown.items()})
+    there = {stream: _there(own, extents[stream]) for stream, own in shown.items()}
+    seen |= await store.add(name, there, ends_of(extents))
     ends = {stream: min(up_to.get(stream, extents[stream].last), extents[stream].last) for stream in keys.changes}
     return Missed(
         {stream: seen[stream].missed(end) for stream, end in ends.items()},
@@ -128,7 +129,7 @@ async def take_for_seen(
     seen = {stream: _there(own, extents[stream]) for stream, own in given.items()}
     if letters > START:
         seen[keys.deadletter] = _there((Stretch(START, letters),), extents[keys.deadletter])
-    await SeenStore(redis, keys).add(name, seen)
+    await SeenStore(redis, keys).add(name, seen, ends_of(extents))
 
 
 def _there(stretches: Stretches, extent: Extent) -> Stretches:
@@ -139,7 +140,7 @@ def _kept(stretches: Stretches, extent: Extent) -> Stretches:
     """Without what is gone, so that the share of the time is true."""
     if extent.first is None:
         return ()
-    return common(stretches, (Stretch((extent.first[0] - 1, _LARGEST), _END),))
+    return common(stretches, (Stretch(preceding(extent.first), _END),))
 
 
 async def _letters(redis: Redis, stream: str, stretches: Stretches) -> Letters:

@@ -1,9 +1,14 @@
-"""Keeps what a viewer's browser says it has shown: checked against what it was sent, written about once a second."""
+"""Keeps what a viewer's browser says it has shown: checked against what it was sent, written about once a second.
+
+With it goes, where that can be told, how many entries there were up to there, so that it can be said later how many
+were trimmed unseen: at once when there is nothing newer, else when the page has gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 from redis.asyncio import Redis
@@ -11,8 +16,9 @@ from redis.asyncio import Redis
 from connectors.errors import BadRecord, DBWatchError, TransientError
 from connectors.seen import SeenStore
 from connectors.settings import Keys
+from connectors.stream_extents import ends_of, extents_of, rank_of
 from connectors.stream_ids import parts
-from connectors.stretches import Stretches, union
+from connectors.stretches import EntryId, Stretch, Stretches, preceding, union
 from dashboard.messages import Positions
 from dashboard.shown import Sent
 
@@ -32,6 +38,7 @@ class Showing:
         self._waiting: dict[str, Stretches] = {}
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._ends: dict[str, EntryId] = {}
 
     def sent(self, positions: Positions) -> None:
         """The page has been sent everything up to these, by stream, from the first ones on."""
@@ -54,13 +61,28 @@ class Showing:
     def close(self) -> None:
         """The page is gone: what it said is tried once more, not for ever."""
         self._closed = True
+        if self._ends:
+            self._task = asyncio.get_running_loop().create_task(self._count(self._task), name="dbwatch seen")
+
+    async def _count(self, before: asyncio.Task[None] | None) -> None:
+        """How many entries there were up to the last one shown."""
+        if before is not None:
+            await before
+        redis, keys = self._source()
+        with suppress(DBWatchError):  # else the notice will say that it is not known
+            added = {stream: {end: await rank_of(redis, stream, end)} for stream, end in self._ends.items()}
+            known = {s: {end: n for end, n in ranks.items() if n is not None} for s, ranks in added.items()}
+            last = {stream: (Stretch(preceding(end), end),) for stream, end in self._ends.items()}
+            await SeenStore(redis, keys).add(self._name, last, known)
 
     async def _write(self) -> None:
         while self._waiting:
             waiting, self._waiting = self._waiting, {}
             redis, keys = self._source()
             try:
-                await SeenStore(redis, keys).add(self._name, waiting)
+                extents = await extents_of(redis, tuple(waiting))
+                await SeenStore(redis, keys).add(self._name, waiting, ends_of(extents))
+                self._ends |= {stream: stretches[-1].upto for stream, stretches in waiting.items()}
                 continue
             except TransientError:
                 self._wait_again(waiting)

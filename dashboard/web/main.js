@@ -2,6 +2,7 @@
 
 import { Address } from "./address.js"
 import { Audit } from "./audit.js"
+import { Away } from "./away.js"
 import { Detail } from "./detail.js"
 import { drawing, node } from "./dom.js"
 import { Drawer } from "./drawer.js"
@@ -73,6 +74,7 @@ function begin(root) {
   const tables = new Tables(page)
   const history = new History(page)
   const timeline = new Timeline(page)
+  const away = new Away(page)
   const notice = node("p", { class: "notice", hidden: "" })
   const heard = node("p", { class: "unseen", role: "status" })
   const audit = new Audit(page)
@@ -94,7 +96,7 @@ function begin(root) {
   root.append(
     node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
     node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who.el, status.todo),
-    node("main", { id: "main", tabindex: "-1" }, slot("away"), slot("filter"), node("div", { id: "figures" }, figures.el),
+    node("main", { id: "main", tabindex: "-1" }, node("div", { id: "away" }, away.el), slot("filter"), node("div", { id: "figures" }, figures.el),
       node("div", { id: "timeline" }, timeline.el), notice,
       node("div", { id: "tables" }, tables.el)),
     sky.el, page.drawer.el, page.said, heard, keys.dialog)
@@ -128,6 +130,7 @@ function begin(root) {
   return ({ send, hear, ended, visitor }) => {
     who.show(visitor)
     ended(() => watchdog.end())
+    away.connected()
     page.link.connected({ send, hear })
     page.link.send({ watch: page.filter })
     if (page.address.get("audit") && visitor.role === "admin") audit.open()

@@ -15,7 +15,7 @@ from connectors.errors import ConfigError
 from connectors.redis_client import connect, connect_async
 from connectors.seen import SeenStore
 from connectors.settings import Keys
-from connectors.stream_extents import extents_of
+from connectors.stream_extents import extents_of, rank_of
 from connectors.stretches import START, Stretch
 from tests.conftest import REDIS_KINDS
 
@@ -103,5 +103,7 @@ def test_an_extent_says_what_is_there_and_how_many_ever_were(redis_url: str, key
         found = await extents_of(client, keys.changes)
         assert found[one] == ((4, 0), (5, 0), 2, 5)
         assert found[two] == (None, (0, 0), 0, 0)
+        ranks = [await rank_of(client, one, (ms, 0)) for ms in (1, 3, 4, 5)]
+        assert ranks == [None, None, 4, 5]
 
     run(redis_url, look)

@@ -1,0 +1,112 @@
+// What has been on the visible screen of the feed, and what has come while nobody could look. The server keeps what is
+// said of it (see dashboard/shown.py); a tab that is loaded again says once more what it may not have been able to.
+
+const MOST = 60 // stretches, and rows of a table
+const MEMORY = "dbwatch-watched"
+
+// Ids of entries: "milliseconds-number".
+export function isBefore(one, other) {
+  const [a, b] = [one.split("-"), other.split("-")]
+  return smaller(a[0], b[0]) || (a[0] === b[0] && smaller(a[1], b[1]))
+}
+
+function smaller(one, other) { return one.length === other.length ? one < other : one.length < other.length }
+
+// `began(positions)` is called once, with where the page begins; `back(positions)` when somebody looks again at a page
+// to which something has come unseen.
+export class Watched {
+  constructor(page, { began, back }) {
+    this.page = page
+    this.began = began
+    this.back = back
+    this.streams = []
+    this.at = null // by number of stream, up to where everything has come
+    this.unsaid = {} // stretches [after, upto] by number of stream
+    this.all = {} // the same since the page began
+    this.rows = {} // the newest rows of each table, as [number of stream, id]
+    this.blind = false
+    page.link.on("fill", (message) => this.fill(message))
+    page.link.on("news", ({ rows, upTo }) => { this.drawn(rows); this.advance(upTo, this.visible) })
+    page.link.on("beat", ({ upTo }) => { this.advance(upTo, this.visible); this.say() })
+    document.addEventListener("visibilitychange", () => this.turned())
+    addEventListener("pagehide", () => this.say())
+  }
+
+  get visible() { return document.visibilityState === "visible" && !this.blind }
+
+  // What an earlier page of this tab had shown and when it last did; `ms` is null when there was none.
+  memory() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(`${MEMORY}:${this.page.visitor.name}`))
+      return { shown: kept?.shown ?? {}, ms: kept?.ms ?? null }
+    } catch {
+      return { shown: {}, ms: null }
+    }
+  }
+
+  // How many of the rows in the tables lie in these stretches.
+  drawnWithin(stretches) {
+    const within = ([stream, id]) => (stretches[stream] ?? []).some(([after, upto]) => isBefore(after, id) && !isBefore(upto, id))
+    return Object.values(this.rows).reduce((n, rows) => n + rows.filter(within).length, 0)
+  }
+
+  fill({ streams, rows, perTable, upTo }) {
+    this.streams = streams
+    const full = Object.values(Object.groupBy(rows, (row) => row.table)).filter((own) => own.length >= perTable)
+    this.rows = {}
+    this.drawn(rows)
+    if (this.at === null) {
+      this.at = this.numbered(upTo)
+      this.began({ ...this.at })
+      return
+    }
+    // Another filter: what came while it was changed is in the tables if these go back far enough.
+    const covers = full.every(([oldest]) => !isBefore(this.at[this.streams.indexOf(oldest.stream)] ?? "0-0", oldest.id))
+    this.advance(upTo, this.visible && covers)
+  }
+
+  drawn(rows) {
+    for (const { table, stream, id } of rows) {
+      const own = this.rows[table] ??= []
+      own.push([this.streams.indexOf(stream), id])
+      if (own.length > MOST) own.shift()
+    }
+  }
+
+  advance(upTo, seen) {
+    if (this.at === null) return
+    for (const [number, id] of Object.entries(this.numbered(upTo))) {
+      const after = this.at[number] ?? "0-0"
+      if (!isBefore(after, id)) continue
+      this.at[number] = id
+      if (seen) for (const shown of [this.unsaid, this.all]) extend(shown[number] ??= [], after, id)
+      else if (document.visibilityState !== "visible") this.blind = true
+    }
+  }
+
+  say() {
+    if (!Object.keys(this.unsaid).length) return
+    this.page.link.send({ shown: this.unsaid })
+    this.unsaid = {}
+    sessionStorage.setItem(`${MEMORY}:${this.page.visitor.name}`, JSON.stringify({ shown: this.all, ms: Date.now() }))
+  }
+
+  turned() {
+    if (document.visibilityState !== "visible") {
+      this.say()
+      this.hiddenMs = Date.now()
+    } else if (this.blind) {
+      this.blind = false
+      this.back({ ...this.at })
+    }
+  }
+
+  numbered(upTo) { return Object.fromEntries(Object.entries(upTo).map(([stream, id]) => [String(this.streams.indexOf(stream)), id])) }
+}
+
+function extend(stretches, after, upto) {
+  const last = stretches.at(-1)
+  if (last?.[1] === after) last[1] = upto
+  else stretches.push([after, upto])
+  if (stretches.length > MOST) stretches.shift()
+}
