@@ -51,6 +51,7 @@ class ExportHandler(RequestHandler):
         session = await session_of_request(self)
         if session is None:
             raise HTTPError(HTTPStatus.FORBIDDEN)
+        self._session = session
         self._ticket = self.get_query_argument("ticket", "")
         redis, keys = reader().source
         self._tickets = Tickets(redis, keys)
@@ -113,8 +114,9 @@ class ExportHandler(RequestHandler):
         await flushed
 
     async def _tell(self, progress: Progress) -> bool:
+        """Say how far it is; whether to go on: it is still wanted, by somebody who is still who they were."""
         wanted = await self._tickets.tell(self._ticket, json.dumps(progress._asdict()), ended=progress.ended)
-        return wanted and not self._gone
+        return wanted and not self._gone and await session_of_request(self) == self._session
 
     async def _failed(self, exc: DBWatchError) -> None:
         """Say why to who watches, and leave no part of a file that looks whole."""

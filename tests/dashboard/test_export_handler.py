@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
@@ -136,3 +137,32 @@ def test_a_download_that_the_browser_ends_is_ended_on_the_server_too(
 
     wait_until(lambda: state() == "cancelled", what="the server notices")
     assert fetched(server, ticket_for(env, session), session).status == 200
+
+
+@pytest.mark.parametrize("change", ["removed", "another role"])
+def test_a_download_ends_when_its_user_is_no_longer_who_they_were(
+    server: Server, env: dict[str, str], accounts: Accounts, change: str
+) -> None:
+    name = f"mouse{len(change)}"
+    accounts.add(name, PASSWORD, role="admin")
+    accounts.add(f"{name}2", PASSWORD, role="admin")
+    signed_in = accounts.sign_in(name, PASSWORD, address="127.0.0.1")
+    assert isinstance(signed_in, SignedIn)
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", server.port))
+        raw.settimeout(20)
+        path = f"/export?ticket={ticket_for(env, signed_in.token)}"
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}={signed_in.token}\r\n\r\n".encode())
+        got = [raw.recv(100)]
+        assert got[0].startswith(b"HTTP/1.1 200")
+        if change == "removed":
+            accounts.remove(name)
+        else:
+            accounts.set_role(name, "viewer")
+        time.sleep(0.3)  # the server looks that seldom while it is held up
+        while got[-1]:
+            got.append(raw.recv(1 << 16))
+    body = b"".join(got)
+    assert not body.endswith(b"0\r\n\r\n"), "the file looks whole"
+    assert body.count(b'"Film ') < 3000

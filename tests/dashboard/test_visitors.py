@@ -14,6 +14,7 @@ import pytest
 from redis import Redis
 
 from connectors.accounts import Accounts, SignedIn
+from connectors.audit import Audit
 from connectors.records import Record, Versions
 from connectors.settings import Keys
 from dashboard.answers import ANSWERS
@@ -210,7 +211,7 @@ def test_no_answer_tells_a_viewer_what_is_hidden(
     assert "Everywhere" in viewers["history"]
 
 
-def test_an_export_is_without_what_is_hidden(
+def test_an_export_is_without_what_is_hidden_and_in_the_audit(
     server: Server, accounts: Accounts, client: Redis, keys: Keys
 ) -> None:
     add_update(client, keys, "Taken away")
@@ -233,3 +234,8 @@ def test_an_export_is_without_what_is_hidden(
     assert all("Taken away" in text for text in files.values())
     assert PLOT not in files["trinity"]
     assert PLOT in files["oracle"]
+    noted = [entry for _, entry in Audit(client, keys).page(20).entries if entry.action == "export"]
+    assert {(entry.who, entry.role, entry.address) for entry in noted} == {
+        ("trinity", "viewer", "127.0.0.1"),
+        ("oracle", "admin", "127.0.0.1"),
+    }
