@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from dashboard.fan_outs import Key
 from dashboard.figures import Rates, Shortfall
 from dashboard.lenses import Entry, Lens
 from dashboard.messages import Positions, beat, fill, news
@@ -31,6 +32,7 @@ class Channel:
         self._up_to: Positions = {}
         self._beat = ""
         self._waiting: list[Entry] | None = []
+        self._cut: frozenset[Key] = frozenset()
 
     @property
     def is_filled(self) -> bool:
@@ -44,10 +46,12 @@ class Channel:
             if self._beat:
                 send(self._beat)
 
-    def filled(self, entries: list[Entry], up_to: Positions) -> None:
-        """The newest of what was there before the channel began, oldest first, as they are in the feed."""
+    def filled(self, entries: list[Entry], up_to: Positions, *, cut: frozenset[Key] = frozenset()) -> None:
+        """The newest of what was there before the channel began, oldest first, as they are in the feed. Of the fan-outs
+        in `cut`, not all entries are among them.
+        """
         waiting, self._waiting = self._waiting or [], None
-        self._tables.add(self.lens.seen([*entries, *waiting]), PER_TABLE)
+        self._tables.add(self.lens.seen([*entries, *waiting]), PER_TABLE, self._cut | cut)
         self._counted = (self._tables.shown, self._tables.left_out)
         self._up_to = self._up_to or up_to
         self.viewers = dict.fromkeys(self.viewers, self._up_to)
@@ -59,14 +63,15 @@ class Channel:
         """From where and up to where a viewer has been told everything; None as long as they have been told nothing."""
         return (self.viewers[send], self._up_to) if self.is_filled and send in self.viewers else None
 
-    def take(self, entries: list[Entry], up_to: Positions, *, capped: bool) -> None:
-        """New entries, oldest first; `capped`: there were more, which were not read."""
+    def take(self, entries: list[Entry], up_to: Positions, *, capped: bool, cut: frozenset[Key] = frozenset()) -> None:
+        """New entries, oldest first; `capped`: there were more, which were not read, also of the fan-outs in `cut`."""
         self._capped |= capped
         self._up_to = up_to
         if self._waiting is not None:
             self._waiting = [*self._waiting, *entries][-MOST_KEPT:]
+            self._cut |= cut
             return
-        brought = self._tables.add(self.lens.seen(entries))
+        brought = self._tables.add(self.lens.seen(entries), cut=cut)
         if brought:
             self._send(news(brought, up_to=up_to))
 

@@ -7,8 +7,8 @@ more than `MOST_OPEN` others have grown since. What comes later begins another. 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from connectors.records import Record
@@ -23,11 +23,37 @@ MOST_ROWS = 20
 """The newest rows that a line opens to; the others are counted."""
 
 Entry = Placed[Mapping[str, str]]
+Key = tuple[str, str, str]
+"""Of a fan-out: the view, the lookup, and the position of the change."""
+
+_EDGE = 20
+_MANY = 5
+
+
+def key_of(fields: Mapping[str, str]) -> Key | None:
+    """The fan-out that an entry belongs to, None when it has no cause. Nothing is decoded."""
+    if "cause" not in fields or "view" not in fields or "position" not in fields:
+        return None
+    return fields["view"], fields["cause"], fields["position"]
+
+
+def cut_off(newest_first: Sequence[Mapping[str, str]]) -> frozenset[Key]:
+    """The fan-outs that may go on before these entries, which are not all there were: those of the oldest few."""
+    return frozenset(key for key in map(key_of, newest_first[-_EDGE:]) if key)
+
+
+def is_torn(newest_first: Sequence[Mapping[str, str]]) -> bool:
+    """Whether these entries are not all there were, and a fan-out of many seems to go on before them."""
+    cut = cut_off(newest_first)
+    if not cut:
+        return False
+    counts = Counter(map(key_of, newest_first))
+    return any(counts[key] >= _MANY for key in cut)
 
 
 class Group(NamedTuple):
-    """One line of a table that stands for `total` rows. Its id and stream are those of the first; `rows` are the newest
-    of them, oldest first. `name` and `change` tell the cause, `text` is the whole sentence.
+    """One line of a table that stands for `total` rows, or `at_least` so many. Id and stream are those of the first;
+    `rows` are the newest of them, oldest first. `name` and `change` tell the cause, `text` is the whole sentence.
     """
 
     id: str
@@ -40,6 +66,7 @@ class Group(NamedTuple):
     change: str
     text: str
     total: int
+    at_least: bool
     rows: tuple[Row, ...]
     ts_ms: int
     at_ms: int
@@ -56,6 +83,7 @@ class Grown(NamedTuple):
     id: str
     stream: str
     total: int
+    at_least: bool
     text: str
     rows: tuple[Row, ...]
 
@@ -76,6 +104,7 @@ class FanOut:
         self._fresh: list[Row] = []
         self._cause: Cause | None = None
         self.count = 0
+        self.at_least = False
         self.last_ms = 0
 
     @property
@@ -105,6 +134,7 @@ class FanOut:
             cause.change,
             self._text(),
             self.count,
+            self.at_least,
             tuple(self._rows),
             self._rows[-1].ts_ms if self._rows else parts(self.id)[0],
             self.last_ms,
@@ -114,10 +144,11 @@ class FanOut:
         """What has come since `group` or this was last asked for."""
         fresh = tuple(self._fresh[-MOST_ROWS:])
         self._fresh.clear()
-        return Grown(self.id, self.stream, self.count, self._text(), fresh)
+        return Grown(self.id, self.stream, self.count, self.at_least, self._text(), fresh)
 
     def _text(self) -> str:
-        return f"{self._told().text}, {self.count:,} {one_line(self._view, 60)} re-joined"
+        total = f"at least {self.count:,}" if self.at_least else f"{self.count:,}"
+        return f"{self._told().text}, {total} {one_line(self._view, 60)} re-joined"
 
     def _told(self) -> Cause:
         return self._cause or Cause(one_line(self._lookup, 60), "changed")
@@ -127,22 +158,22 @@ class FanOuts:
     """Those that are open."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str, str], FanOut] = {}  # in the order in which they grew last
+        self._open: dict[Key, FanOut] = {}  # in the order in which they grew last
 
-    def add(self, entry: Entry) -> FanOut | None:
+    def add(self, entry: Entry, cut: Collection[Key] = ()) -> FanOut | None:
         """The fan-out that an entry belongs to and has been counted in; None when it has no cause. Nothing is decoded.
 
-        One with a count of 1 is just a row until another comes.
+        One with a count of 1 is just a row until another comes. Of those in `cut`, not all entries were read.
         """
-        fields = entry.item
-        if "cause" not in fields or "view" not in fields or "position" not in fields:
+        key = key_of(entry.item)
+        if key is None:
             return None
         now_ms = parts(entry.id)[0]
         self._close(now_ms)
-        key = (fields["view"], fields["cause"], fields["position"])
         fan_out = self._open.pop(key, None) or FanOut(entry)
         self._open[key] = fan_out
         fan_out.count += 1
+        fan_out.at_least |= key in cut
         fan_out.last_ms = max(fan_out.last_ms, now_ms)
         return fan_out
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from connectors.redis_client import connect_async, translated
 from connectors.settings import Keys, Settings
 from connectors.stream_ids import BEGINNING, newest_of
 from dashboard.channels import Channel, Send
+from dashboard.fan_outs import Key, cut_off, is_torn
 from dashboard.figures import SERIES_S
 from dashboard.health import strip
 from dashboard.hot import Hottest
@@ -34,6 +35,8 @@ from dashboard.watch import Seen, Watch
 TICK_S = 0.1
 TICK_MAX = 100
 TICK_MOST = 5000
+FAN_OUT_MOST = 1000
+"""So many are read where a fan-out of many rows goes on before the newest `TICK_MAX`, so that it is counted whole."""
 _ENTRY_S = TICK_S / PER_BATCH
 _SHORTEST_S = 0.02
 BEAT_S = 1.0
@@ -151,7 +154,7 @@ class Reader:
             try:
                 entries = await self._before(positions, most)
                 self._watch.hottest.begin(entries, capped=len(entries) >= most)
-                channel.filled(entries, positions)
+                channel.filled(entries, positions, cut=_cut_before(entries, most))
                 return
             except DBWatchError as exc:
                 self._tell_away(exc)
@@ -186,16 +189,37 @@ class Reader:
         """Tell what is new; how long to leave the viewers with it."""
         most = TICK_MAX if all(lens.is_whole for lens in self._channels) else TICK_MOST
         found = await self._newest(self._positions, most)
+        full = [stream for stream, entries in found.items() if len(entries) == most]
+        if most < FAN_OUT_MOST:
+            full = await self._read_on(found, full, FAN_OUT_MOST - most)
         for stream, entries in found.items():
             if entries:
                 self._positions[stream] = entries[0][0]
-        capped = any(len(entries) == most for entries in found.values())
-        news = newest_of(found, most * len(found))
+        capped = bool(full)
+        cut = frozenset[Key]().union(*(cut_off([fields for _, fields in found[stream]]) for stream in full))
+        news = newest_of(found, sum(map(len, found.values())))
         self._watch.hottest.add(news[-HOT_MOST:], capped=capped or len(news) > HOT_MOST)
         up_to = dict(self._positions)
         for channel in tuple(self._channels.values()):
-            channel.take(news, up_to, capped=capped)
+            channel.take(news, up_to, capped=capped, cut=cut)
         return min(max(_SHORTEST_S, len(news) * _ENTRY_S), TICK_S)
+
+    async def _read_on(self, found: dict[str, _Entries], full: list[str], most: int) -> list[str]:
+        """Read up to `most` older entries of those streams in which a fan-out was cut in two; add them to what was
+        found. Which streams have still more.
+        """
+        torn = [stream for stream in full if is_torn([fields for _, fields in found[stream]])]
+        if not torn:
+            return full
+        pipeline = self._client.pipeline(transaction=False)
+        for stream in torn:
+            pipeline.xrevrange(stream, max=f"({found[stream][-1][0]}", min=f"({self._positions[stream]}", count=most)
+        with translated(f"reading {', '.join(torn)}"):
+            replies = cast("list[_Entries]", await pipeline.execute())
+        older = dict(zip(torn, replies, strict=True))
+        for stream, entries in older.items():
+            found[stream] = [*found[stream], *entries]
+        return [stream for stream in full if stream not in older or len(older[stream]) == most]
 
     async def _newest(self, after: Mapping[str, str], most: int) -> dict[str, _Entries]:
         """The newest entries of each stream after what was read, newest first, at most `most` of each."""
@@ -255,6 +279,11 @@ class Reader:
             return time.time_ns() // 1_000_000
         read_ms, at_s = self._clock
         return read_ms + round((time.monotonic() - at_s) * 1000)
+
+
+def _cut_before(oldest_first: Sequence[Entry], most: int) -> frozenset[Key]:
+    """The fan-outs that may go on before the oldest of what was found when at most `most` were looked for."""
+    return cut_off([entry.item for entry in reversed(oldest_first)]) if len(oldest_first) >= most else frozenset()
 
 
 @cache

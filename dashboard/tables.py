@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from connectors.errors import BadRecord
 from connectors.stream_ids import Placed, parts
-from dashboard.fan_outs import FanOut, FanOuts, Group, Grown
+from dashboard.fan_outs import FanOut, FanOuts, Group, Grown, Key
 from dashboard.rows import PER_BATCH, PER_TABLE, TABLES, Row, Table, row_of
 
 Line = Row | Group
@@ -39,10 +39,12 @@ class Tables:
         self.unreadable = 0
         """Counts since the beginning: records shown, records that found no room, entries that could not be read."""
 
-    def add(self, entries: Iterable[Entry], most: int = PER_BATCH) -> News:
-        """Take entries, oldest first; what is shown of them, at most `most` new lines of each table."""
+    def add(self, entries: Iterable[Entry], most: int = PER_BATCH, cut: Collection[Key] = ()) -> News:
+        """Take entries, oldest first; what is shown of them, at most `most` new lines of each table. Of the fan-outs in
+        `cut`, not all entries are among them.
+        """
         batch = _Batch(most)
-        placed = [(entry, self._fan_outs.add(entry)) for entry in entries]
+        placed = [(entry, self._fan_outs.add(entry, cut)) for entry in entries]
         for entry, fan_out in reversed(placed):
             table = TABLES.get(entry.item.get("op", ""))
             if table is None:

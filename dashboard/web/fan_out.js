@@ -9,14 +9,16 @@ const MOST_ROWS = 20
 export const isGroup = (row) => row.kind === "group"
 
 // What the group, one of those that the server told, is after it grew.
-export function grow(group, { total, text, rows }) {
+export function grow(group, { total, at_least, text, rows }) {
   group.total = total
+  group.at_least = at_least
   group.text = text
   group.rows = [...group.rows, ...rows].slice(-MOST_ROWS)
 }
 
-export function sentence(group, total = count(group.total)) {
-  return [bdi(group.name), ": ", bdi(group.change), ", ", node("strong", { class: "number" }, total), " ", bdi(group.view), " re-joined"]
+export function sentence(group) {
+  return [bdi(group.name), ": ", bdi(group.change), group.at_least ? ", at least " : ", ",
+    node("strong", { class: "number" }, count(group.total)), " ", bdi(group.view), " re-joined"]
 }
 
 // `address` is that of its first row. The rows that it is open to stand still until `draw`.
@@ -58,6 +60,6 @@ export class FanOutLine {
     if (!this.isOpen) { this.rows.replaceChildren(); return }
     this.rows.replaceChildren(...this.group.rows.map((row) => tableRow(row, `${row.shard}/${row.id}`)).reverse())
     if (this.rows.rows.length) this.rows.rows[0].tabIndex = 0 // the arrow keys go on from there
-    this.all.textContent = `All ${count(this.group.total)}`
+    this.all.textContent = this.group.at_least ? "All of them" : `All ${count(this.group.total)}`
   }
 }

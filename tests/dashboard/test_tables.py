@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.records import LookupVersion, Record, Versions
 from connectors.stream_ids import Placed
-from dashboard.fan_outs import MOST_OPEN, MOST_ROWS, OPEN_MS, FanOuts, Group
+from dashboard.fan_outs import MOST_OPEN, MOST_ROWS, OPEN_MS, FanOuts, Group, cut_off, is_torn
 from dashboard.messages import fill, news
 from dashboard.rows import PER_BATCH, PER_TABLE, Row
 from dashboard.tables import Line, News, Tables
@@ -178,6 +178,28 @@ def test_many_fan_outs_at_once_are_each_told_by_what_happened() -> None:
     entries = [rejoined(2 * n + i, f"p{n}", title=f"Film {n}") for n in range(PER_BATCH) for i in range(2)]
     lines = Tables().add([*entries, *(rejoined(100 + n, "p0", title="Film 0") for n in range(50))]).lines
     assert {line.name for line in lines if isinstance(line, Group)} == {f"Film {n}" for n in range(PER_BATCH)}
+
+
+def test_of_a_fan_out_that_was_not_read_whole_at_least_what_was_read_is_told() -> None:
+    entries = [rejoined(n) for n in range(30)]
+    read = [entry.item for entry in reversed(entries)]
+    assert is_torn(read)
+    cut = cut_off(read)
+    tables = Tables()
+    brought = tables.add([*entries, rejoined(50, "p2"), rejoined(51, "p2")], cut=cut)
+    assert [line.text for line in brought.lines if isinstance(line, Group)] == [
+        "The Matrix: title changed, at least 30 comments re-joined",
+        "The Matrix: title changed, 2 comments re-joined",
+    ]
+    (grown,) = tables.add([rejoined(60)]).grown
+    assert (grown.at_least, grown.total) == (True, 31)
+
+
+def test_entries_are_not_read_on_for_the_sake_of_a_few_rejoined_rows() -> None:
+    newest = [entry(n).item for n in range(50)]
+    assert not is_torn([*newest, *(rejoined(n).item for n in range(4))])
+    assert not is_torn([*(rejoined(n).item for n in range(30)), *newest])
+    assert is_torn([*newest, *(rejoined(n).item for n in range(5))])
 
 
 def test_a_fan_out_is_over_when_nothing_has_come_for_long() -> None:
