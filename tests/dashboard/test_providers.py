@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import BrowserContext, expect
 from redis import Redis
 from tornado.web import create_signed_value
 
@@ -17,11 +19,13 @@ from connectors.accounts import Accounts
 from connectors.audit import Audit
 from connectors.settings import Keys
 from dashboard.sign_in import COOKIE
+from tests.dashboard.browsing import LIVE
 from tests.dashboard.oauth_server import Provider, providing
 from tests.dashboard.paths import HANDSHAKE, SECRET, put_secret
 from tests.dashboard.serving import Answer, Server, serving
 
 COOKIE_SECRET = "a secret of this server"
+SCREENSHOTS = Path("test-results/dashboard")
 ANN = "ann@example.org"
 HERE = "127.0.0.1"
 
@@ -90,6 +94,29 @@ def test_who_has_an_account_gets_page_scripts_and_websocket_by_the_provider(
     assert server.ask("/app/ws", headers=origin, cookies=cookies).status == 101
     newest = Audit(client, keys).page(1).entries[0][1]
     assert (newest.who, newest.role, newest.action, newest.what) == (ANN, "admin", "sign-in", "by a provider")
+
+
+@pytest.mark.browser
+def test_in_a_browser_the_page_lives_and_signing_out_leaves_it(
+    context: BrowserContext, server: Server, provider: Provider, alive: Callable[..., None]
+) -> None:
+    alive()
+    provider.name = ANN
+    page = context.new_page()
+    page.goto(f"{server.url}/app")
+    page.wait_for_selector(LIVE)
+    expect(page.locator(".who")).to_contain_text(ANN)
+    expect(page.get_by_role("button", name="Audit")).to_be_visible()
+    other = context.new_page()
+    other.goto(f"{server.url}/app")
+    other.wait_for_selector(LIVE)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
+    expect(other.locator(LIVE)).to_have_count(0)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "signed-out.png")
+    page.get_by_role("link", name="Sign in").click()
+    page.wait_for_selector(LIVE)
 
 
 def test_the_providers_cookies_stay_out_of_the_page(server: Server, provider: Provider) -> None:
