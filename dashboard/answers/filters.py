@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.errors import ConfigError
+from connectors.rows import loads
 from connectors.saved_filters import SavedFilters
 from dashboard.asks import Ask
 from dashboard.filters import (
@@ -41,11 +42,13 @@ async def keep(ask: Ask) -> object:
 
 
 async def add(ask: Ask) -> object:
-    """`text`, `path`, and `value` (plain JSON) or `shown` (the text of one), `negate` -> as `check`, with it added."""
+    """`text`, `path`, `negate`, and a value -> as `check`, with the condition added. The value is `value` itself, its
+    JSON in `json` (a browser would round large numbers), or `shown`, the text that people see of it."""
     text, path, negate = _text(ask.args, "text"), _text(ask.args, "path"), ask.args.get("negate") is True
     if "shown" in ask.args:
         return _understood(with_shown(text, path, _text(ask.args, "shown"), negate=negate))
-    return _understood(with_field(text, path, ask.args.get("value"), negate=negate))
+    value = _decoded(_text(ask.args, "json")) if "json" in ask.args else ask.args.get("value")
+    return _understood(with_field(text, path, value, negate=negate))
 
 
 async def remove(ask: Ask) -> object:
@@ -96,6 +99,13 @@ def _text(args: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"`{name}` must be a text; {type(value).__name__} was sent")
     return value
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError as exc:
+        raise ConfigError("`json` must be the JSON of a value; something else was sent") from exc
 
 
 def _index(args: Mapping[str, Any]) -> int:

@@ -15,6 +15,10 @@ const ICONS = {
   chevron: "M6 3.5 10.5 8 6 12.5",
   clock: "M8 2.5a5.5 5.5 0 1 1-5.2 3.7M8 5v3.2l2.2 1.6M2.5 3v3.2h3.2",
   menu: "M3 4.5h10M3 8h10M3 11.5h10",
+  funnel: "M2.5 3.5h11L9.3 8.4v4.4l-2.6-1.3V8.4z",
+  bookmark: "M4.5 2.5h7v11L8 10.6l-3.5 2.9z",
+  turn: "M3 6.2h10M3 9.8h10M10.6 3 5.4 13",
+  question: "M5.7 6.1a2.3 2.3 0 1 1 3.4 2C8.3 8.6 8 9 8 10M8 12.6v.2",
 }
 
 // Attributes that begin with "on" are listeners; null, undefined and false leave an attribute out.

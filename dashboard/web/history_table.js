@@ -1,7 +1,7 @@
 // Records as a table, newest first: of any operation, also those that cannot be read.
 
 import { bdi, icon, node } from "./dom.js"
-import { because, diff, joined } from "./row.js"
+import { because, diffs, joined } from "./row.js"
 import { count, moment } from "./words.js"
 
 export const OPERATIONS = {
@@ -21,7 +21,7 @@ function line(row) {
   const what = node("td", { class: "what" },
     node("div", { class: "title" }, row.text ? bdi(row.text) : bdi(row.key, "key")))
   if (row.joined.length) what.append(node("div", { class: "joins" }, ...row.joined.map(joined)))
-  if (row.diffs.length) what.append(node("div", { class: "diffs" }, ...row.diffs.map(diff)))
+  if (row.diffs.length) what.append(node("div", { class: "diffs" }, ...diffs(row)))
   if (row.more) what.append(node("div", { class: "label" }, `and ${count(row.more)} more fields`))
   if (row.cause !== null) what.append(because(row.cause))
   if (row.unreadable !== null) what.append(node("div", { class: "problem" }, `cannot be read: ${row.unreadable}`))
@@ -44,7 +44,7 @@ export class HistoryTable {
     const chosen = (e) => e.target.closest("tr[data-address]")?.dataset.address
     this.body.addEventListener("click", (e) => {
       const address = chosen(e)
-      if (address && !e.defaultPrevented && !e.target.closest("a, button") && !String(getSelection())) open(address)
+      if (address && !e.defaultPrevented && !e.target.closest("a, button, [data-path]") && !String(getSelection())) open(address)
     })
     this.body.addEventListener("keydown", (e) => {
       if (e.key === "Enter" && e.target.matches("tr")) { e.preventDefault(); open(chosen(e)) }

@@ -3,11 +3,13 @@
 import { Address } from "./address.js"
 import { Audit } from "./audit.js"
 import { Away } from "./away.js"
+import { Clicks } from "./clicks.js"
 import { Detail } from "./detail.js"
 import { drawing, node } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { FanOutList } from "./fan_out_list.js"
 import { Figures } from "./figures.js"
+import { FilterBar } from "./filter.js"
 import { History } from "./history.js"
 import { Keys } from "./keys.js"
 import { Link } from "./link.js"
@@ -52,14 +54,9 @@ class Page {
     this.saying = setTimeout(() => { this.said.textContent = "" }, 4000 + 60 * text.length)
   }
 
-  // Look at the feed through another filter; the empty text shows everything.
-  setFilter(text) {
-    this.filter = text
-    this.address.set({ filter: text }, { push: true })
-    this.link.send({ watch: text })
-  }
-
-  // Panels replace these; until then there is nothing to open.
+  // Panels replace these; until then there is nothing to open. `setFilter` looks at the feed through another filter (the
+  // empty text shows everything), `addCondition` through one more condition; see filter.js.
+  setFilter(_text) {}
   addCondition(_path, _value, _how) {}
   openRecord(_address) {}
   openFanOut(_group) {}
@@ -77,6 +74,8 @@ function begin(root) {
   const away = new Away(page)
   const notice = node("p", { class: "notice", hidden: "" })
   const heard = node("p", { class: "unseen", role: "status" })
+  const filter = new FilterBar(page)
+  const clicks = new Clicks((path, value, how) => filter.add(path, value, how))
   const audit = new Audit(page)
   const who = new Who(page, audit)
   const looks = new Looks(page)
@@ -85,21 +84,21 @@ function begin(root) {
     ["/", "to the filter", () => document.querySelector("#filter input")?.focus()],
     ["p", "pause, or go on", () => tables.pause(!tables.paused)],
     ["l", "back to live", () => tables.live()],
+    ["f", "filter by a value of the row", () => clicks.ofFocus()],
     ["h", "history", () => page.openHistory({})],
     ["s", "how well everything is", () => figures.health.open()],
     ["t", "another look", () => looks.next()],
   ])
   const tools = node("div", { class: "tools" }, tables.pauseButton, tables.layoutButton, history.button, looks.el, keys.button)
-  const slot = (id) => node("div", { id })
   root.classList.add("root")
   walk(root)
   root.append(
     node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
     node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who.el, status.todo),
-    node("main", { id: "main", tabindex: "-1" }, node("div", { id: "away" }, away.el), slot("filter"), node("div", { id: "figures" }, figures.el),
+    node("main", { id: "main", tabindex: "-1" }, node("div", { id: "away" }, away.el), node("div", { id: "filter" }, filter.el), node("div", { id: "figures" }, figures.el),
       node("div", { id: "timeline" }, timeline.el), notice,
       node("div", { id: "tables" }, tables.el)),
-    sky.el, page.drawer.el, page.said, heard, keys.dialog)
+    sky.el, page.drawer.el, clicks.menu, page.said, heard, keys.dialog)
   sky.settle()
   new FanOutList(page)
   new Detail(page)
@@ -132,7 +131,7 @@ function begin(root) {
     ended(() => watchdog.end())
     away.connected()
     page.link.connected({ send, hear })
-    page.link.send({ watch: page.filter })
+    filter.begin()
     if (page.address.get("audit") && visitor.role === "admin") audit.open()
   }
 }

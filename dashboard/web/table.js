@@ -24,6 +24,7 @@ export class Table {
     this.reading = false
     this.paused = false
     this.body = node("tbody")
+    this.emptyText = empty
     this.empty = node("p", { class: "empty" }, empty)
     this.count = node("span", { class: "rate" })
     this.more = node("button", { class: "more", type: "button", hidden: "", onclick: () => this.jump() })

@@ -12,6 +12,7 @@ const TABLES = [
   { name: "deleted", title: "Deleted", empty: "Nothing deleted yet." },
 ]
 const ALL = { name: "all", title: "All changes", empty: "Nothing has changed yet. Changes appear here by themselves." }
+const FILTERED = "Nothing yet that the filter lets through."
 const LAYOUT = "dbwatch-layout"
 
 export class Tables {
@@ -66,7 +67,8 @@ export class Tables {
     this.draw()
   }
 
-  fill({ rows, perTable, streams }) {
+  fill({ rows, perTable, streams, filter }) {
+    for (const table of [this.all, ...Object.values(this.split)]) table.empty.textContent = filter ? FILTERED : table.emptyText
     this.perTable = perTable
     this.streams = streams
     this.rows = this.placed(rows)

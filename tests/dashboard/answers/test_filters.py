@@ -65,6 +65,8 @@ def test_clicks_change_a_text(ask: Asker) -> None:
     assert text("filter.add", text="matrix", path="year", value=1999) == "matrix year = 1999"
     assert text("filter.add", text="", path="year", value="1999", negate=True) == 'year != "1999"'
     assert text("filter.add", text="", path="year", shown="1999") == "year = 1999"
+    assert text("filter.add", text="", path="n", json="9007199254740993") == "n = 9007199254740993"
+    assert text("filter.add", text="", path="n", json='"a b"') == 'n = "a b"'
     assert text("filter.remove", text="a b c", index=1) == "a c"
     assert text("filter.turn", text="a b c", index=1) == "a -b c"
 
@@ -110,6 +112,7 @@ def test_filters_are_saved_listed_and_deleted(ask: Asker) -> None:
         ("filter.add", {"text": "(", "path": "a", "value": 1}),
         ("filter.add", {"text": "", "path": "a", "value": {"b": 1}}),
         ("filter.add", {"text": "", "path": "a", "shown": 5}),
+        ("filter.add", {"text": "", "path": "a", "json": "{"}),
         ("filter.remove", {"text": "a", "index": "0"}),
         ("filter.turn", {"text": "a", "index": True}),
         ("filters.save", {"name": "", "text": "a"}),
