@@ -10,10 +10,12 @@ import { Drawer } from "./drawer.js"
 import { FanOutList } from "./fan_out_list.js"
 import { Figures } from "./figures.js"
 import { FilterBar } from "./filter.js"
+import { Frames } from "./frames.js"
 import { History } from "./history.js"
 import { Keys } from "./keys.js"
 import { Link } from "./link.js"
 import { Looks } from "./looks.js"
+import { Planets } from "./planets.js"
 import { Sky } from "./sky.js"
 import { Status } from "./status.js"
 import { Tables } from "./tables.js"
@@ -79,7 +81,8 @@ function begin(root) {
   const audit = new Audit(page)
   const who = new Who(page, audit)
   const looks = new Looks(page)
-  const sky = new Sky(page, document.getElementById("sky"))
+  const frames = new Frames()
+  const planets = new Planets(page, frames)
   const keys = new Keys([
     ["/", "to the filter", () => document.querySelector("#filter input")?.focus()],
     ["p", "pause, or go on", () => tables.pause(!tables.paused)],
@@ -94,12 +97,12 @@ function begin(root) {
   walk(root)
   root.append(
     node("a", { class: "skip", href: "#main" }, "Skip to the changes"),
-    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, sky.ground, tools, who.el, status.todo),
+    node("header", { class: "top" }, node("h1", {}, mark(), "DB Watch"), status.el, planets.stage, tools, who.el, status.todo),
     node("main", { id: "main", tabindex: "-1" }, node("div", { id: "away" }, away.el), node("div", { id: "filter" }, filter.el), node("div", { id: "figures" }, figures.el),
       node("div", { id: "timeline" }, timeline.el), notice,
       node("div", { id: "tables" }, tables.el)),
-    sky.el, page.drawer.el, clicks.menu, page.said, heard, keys.dialog)
-  sky.settle()
+    planets.legend, page.drawer.el, clicks.menu, page.said, heard, keys.dialog)
+  new Sky(page, frames, document.getElementById("sky"))
   new FanOutList(page)
   new Detail(page)
 

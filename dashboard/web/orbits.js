@@ -127,10 +127,10 @@ export function isBurst(rate, usual) { return rate >= 20 && rate > 3 * usual }
 // What is usual, one second later.
 export function usualNow(usual, rate) { return usual === null ? rate : usual + (rate - usual) * 0.1 }
 
-// How long to wait between two frames of the sky, when the page draws one every `gapMs`: it gives way to the page.
-export function periodFor(gapMs, periodMs) {
-  if (gapMs > 30) return Math.min(periodMs * 2, 1000)
-  return gapMs < 22 ? Math.max(periodMs / 2, 1000 / 30) : periodMs
+// How many times slower than it would like the sky is drawn, when the page draws a frame every `gapMs`: it gives way.
+export function slowdown(gapMs, now) {
+  if (gapMs > 30) return Math.min(now * 2, 16)
+  return gapMs < 22 ? Math.max(now / 2, 1) : now
 }
 
 function streak(next, part) {

@@ -1,10 +1,9 @@
 // How the planets look, drawn once each: on the sky, and in its legend.
 
 import { drawing } from "./dom.js"
+import { colour } from "./frames.js"
 
 export const COLOURS = 8
-
-export const colourOf = ({ colour }) => getComputedStyle(document.documentElement).getPropertyValue(`--planet-${colour}`).trim()
 
 // A planet of a radius on a canvas of its own, in device pixels; `reach` is half the canvas's width.
 export function sprite(planet, radius) {
@@ -12,13 +11,13 @@ export function sprite(planet, radius) {
   const canvas = document.createElement("canvas")
   canvas.width = canvas.height = 2 * reach
   const pen = canvas.getContext("2d")
-  const colour = colourOf(planet)
+  const ink = colour(`planet-${planet.colour}`)
   pen.translate(reach, reach)
-  glow(pen, colour, radius, reach)
-  if (planet.pattern === "ring") ring(pen, colour, radius, Math.PI, 2 * Math.PI)
-  ball(pen, planet, colour, radius)
-  if (planet.pattern === "ring") ring(pen, colour, radius, 0, Math.PI)
-  if (planet.pattern === "moon") disc(pen, colour, radius * 1.55, -radius * 0.9, radius * 0.28)
+  glow(pen, ink, radius, reach)
+  if (planet.pattern === "ring") ring(pen, ink, radius, Math.PI, 2 * Math.PI)
+  ball(pen, planet, ink, radius)
+  if (planet.pattern === "ring") ring(pen, ink, radius, 0, Math.PI)
+  if (planet.pattern === "moon") disc(pen, ink, radius * 1.55, -radius * 0.9, radius * 0.28)
   return { canvas, reach }
 }
 
@@ -35,16 +34,16 @@ export function badge(planet) {
   return drawing("svg", { class: "badge", viewBox: "0 0 16 16", "aria-hidden": "true" }, ...parts)
 }
 
-function glow(pen, colour, radius, reach) {
+function glow(pen, ink, radius, reach) {
   const light = pen.createRadialGradient(0, 0, radius * 0.8, 0, 0, reach)
-  light.addColorStop(0, `${colour}90`)
-  light.addColorStop(1, `${colour}00`)
+  light.addColorStop(0, `${ink}90`)
+  light.addColorStop(1, `${ink}00`)
   pen.fillStyle = light
   pen.fillRect(-reach, -reach, 2 * reach, 2 * reach)
 }
 
-function ball(pen, planet, colour, radius) {
-  disc(pen, colour, 0, 0, radius)
+function ball(pen, planet, ink, radius) {
+  disc(pen, ink, 0, 0, radius)
   pen.save()
   pen.beginPath()
   pen.arc(0, 0, radius, 0, 2 * Math.PI)
@@ -61,16 +60,16 @@ function ball(pen, planet, colour, radius) {
   pen.restore()
 }
 
-function ring(pen, colour, radius, from, to) {
-  pen.strokeStyle = `${colour}d0`
+function ring(pen, ink, radius, from, to) {
+  pen.strokeStyle = `${ink}d0`
   pen.lineWidth = Math.max(1, radius * 0.2)
   pen.beginPath()
   pen.ellipse(0, 0, radius * 1.8, radius * 0.5, -0.3, from, to)
   pen.stroke()
 }
 
-function disc(pen, colour, x, y, radius) {
-  pen.fillStyle = colour
+function disc(pen, ink, x, y, radius) {
+  pen.fillStyle = ink
   pen.beginPath()
   pen.arc(x, y, radius, 0, 2 * Math.PI)
   pen.fill()
