@@ -157,9 +157,13 @@ def test_the_panel_shows_all_and_has_an_address(page: Page, flow: Flow, client: 
     page.reload()
     expect(page.locator(".health-letters li")).not_to_have_count(0)
     shot(page, "health-laptop-light")
-    page.keyboard.press("Escape")
+    page.locator(".health-part ol .hot").first.click()
+    page.wait_for_url("**history=movies**")
     expect(page.locator(".health-panel")).to_be_hidden()
     assert "health=1" not in page.url
+    expect(page.locator(".drawer")).to_contain_text("m1")
+    page.keyboard.press("Escape")
+    expect(page.locator(".drawer")).to_be_hidden()
     shot(page, "strip-laptop-light")
 
 
