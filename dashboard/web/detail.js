@@ -80,8 +80,12 @@ export class Detail {
     const copy = button("Copy link", () => this.copy(new URL(detail.address, location.href).href, "The link"), { class: "tool" })
     const older = step("‹ Earlier", false)
     const newer = step("Later ›", true)
-    const of = button("History of this row", () => this.page.openHistory({ view: detail.view, key: detail.key }), { class: "tool" })
-    return node("div", { class: "record-tools" }, older, newer, of, copy, says)
+    const history = node("a", { class: "tool", href: detail.history, onclick: (e) => {
+      if (e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return // in a tab of its own
+      e.preventDefault()
+      this.page.openHistory({ view: detail.view, key: detail.key })
+    } }, "History of this row")
+    return node("div", { class: "record-tools" }, older, newer, history, copy, says)
   }
 
   // To the record of the same row before or after this one. A long way is gone in several steps.

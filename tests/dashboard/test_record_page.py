@@ -154,6 +154,13 @@ def test_one_goes_from_record_to_record_of_a_row_and_back_in_the_browser(page: P
     expect(panel.get_by_role("status")).to_have_text("There is no later record of this row.")
     page.go_back()
     expect(panel.get_by_role("heading", level=2)).to_have_text("Step 2")
+    panel.get_by_role("link", name="History of this row").click()
+    expect(panel.locator("tr[data-address]")).to_have_count(3)
+    page.go_back()
+    expect(panel.get_by_role("heading", level=2)).to_have_text("Step 2")
+    page.go_forward()
+    panel.locator("tr[data-address]").first.click()
+    expect(panel.get_by_role("heading", level=2)).to_have_text("Step 3")
 
 
 def test_a_huge_row_opens_quickly_and_shows_more_when_asked(page: Page, client: Redis, keys: Keys) -> None:
