@@ -72,7 +72,8 @@ def summary_of(record: Record, *, longest: int = 120) -> Summary:
 def one_line(text: str, longest: int) -> str:
     """The text on one line: white space in runs is one space, control and direction characters are shown as `�`."""
     short = text if len(text) <= 4 * longest else text[: 4 * longest]
-    clean = "".join(_visible(char) for char in " ".join(short.split()))
+    line = " ".join(short.split())
+    clean = line if line.isprintable() else "".join(_visible(char) for char in line)  # nearly all are
     return clean if len(clean) <= longest else clean[: longest - 1].rstrip() + "…"
 
 

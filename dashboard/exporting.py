@@ -55,7 +55,7 @@ class Export:
         self._wanted = order.chosen.wanted(parse(order.chosen.filter).matches_fields)
         self._file = file_of(order, streams)
         self._told_s = float("-inf")
-        self._at: Place | None = None
+        self._last: Place | None = None
         self.progress = Progress("running")
 
     async def pieces(self) -> AsyncIterator[str]:
@@ -63,25 +63,26 @@ class Export:
 
         Raises our errors when Redis goes away: then what was given is no whole file.
         """
+        newest_first = self._order.newest_first
         span, begin_ms, end_ms = await self._extent()
         yield self._file.head()
         breath = Breath()
-        async for entries in scan(self._redis, self._streams, span, newest_first=self._order.newest_first):
-            kept: list[Entry] = []
-            for entry in entries:
+        async for entries in scan(self._redis, self._streams, span, newest_first=newest_first):
+            rows: list[str] = []
+            for place, fields in entries:
                 await breath.taken()
-                seen = hide_fields(entry.fields, self._allowed.hidden)
+                seen = hide_fields(fields, self._allowed.hidden)
                 if not self._wanted(seen):
                     continue
-                if self.progress.rows + len(kept) == self._allowed.limit:
-                    yield self._file.rows(kept) + self._cut_off(kept)
+                if self.progress.rows + len(rows) == self._allowed.limit:
+                    yield "".join(rows) + self._cut_off(len(rows))
                     return
-                kept.append(Entry(entry.place, seen))
-            if kept:
-                self._at = kept[-1].place
-                yield self._file.rows(kept)
-            share = share_of(entries[-1].place, begin_ms=begin_ms, end_ms=end_ms, newest_first=self._order.newest_first)
-            self._count(kept, len(entries), share)
+                rows.append(self._file.row(Entry(place, seen)))
+                self._last = place
+            if rows:
+                yield "".join(rows)
+            share = share_of(entries[-1].place, begin_ms=begin_ms, end_ms=end_ms, newest_first=newest_first)
+            self._count(len(rows), len(entries), share)
             if not await self._go_on():
                 self.progress = self.progress._replace(state="cancelled", message="cancelled")
                 return
@@ -96,17 +97,16 @@ class Export:
         oldest_ms = reach.oldest.ms if reach.oldest is not None else before.ms
         return Span(after, before), max(oldest_ms, after.ms if after is not None else 0), before.ms
 
-    def _cut_off(self, kept: list[Entry]) -> str:
-        last = kept[-1].place if kept else self._at
-        assert last is not None, "a limit is at least one row"
-        why = limit_reached(self._allowed.limit, self._allowed.role, last)
-        self._count(kept, len(kept), self.progress.share)
+    def _cut_off(self, rows: int) -> str:
+        assert self._last is not None, "a limit is at least one row"
+        why = limit_reached(self._allowed.limit, self._allowed.role, self._last)
+        self._count(rows, rows, self.progress.share)
         self.progress = self.progress._replace(state="cut", message=why)
         return self._file.cut_off(why)
 
-    def _count(self, kept: list[Entry], looked: int, share: float) -> None:
+    def _count(self, rows: int, looked: int, share: float) -> None:
         now = self.progress
-        self.progress = now._replace(rows=now.rows + len(kept), looked=now.looked + looked, share=round(share, 4))
+        self.progress = now._replace(rows=now.rows + rows, looked=now.looked + looked, share=round(share, 4))
 
     async def _go_on(self) -> bool:
         if time.monotonic() - self._told_s < self._tell_every_s:

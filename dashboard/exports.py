@@ -95,7 +95,7 @@ class File(Protocol):
 
     def head(self) -> str: ...
 
-    def rows(self, entries: Iterable[Entry]) -> str: ...
+    def row(self, entry: Entry) -> str: ...
 
     def cut_off(self, why: str) -> str:
         """The last line of a file that does not hold all."""
@@ -115,8 +115,8 @@ class CsvFile:
     def head(self) -> str:
         return _csv_text([COLUMNS])
 
-    def rows(self, entries: Iterable[Entry]) -> str:
-        return _csv_text([self._cells(entry) for entry in entries])
+    def row(self, entry: Entry) -> str:
+        return _csv_text([self._cells(entry)])
 
     def cut_off(self, why: str) -> str:
         return _csv_text([[why] + [""] * (len(COLUMNS) - 1)])
@@ -145,17 +145,14 @@ class JsonLines:
     def head(self) -> str:
         return ""
 
-    def rows(self, entries: Iterable[Entry]) -> str:
-        return "".join(self._line(entry) for entry in entries)
-
-    def cut_off(self, why: str) -> str:
-        return orjson.dumps({"cut_off": why}).decode() + "\n"
-
-    def _line(self, entry: Entry) -> str:
+    def row(self, entry: Entry) -> str:
         line: dict[str, object] = {"stream": self._streams[entry.place.stream], "id": entry.place.id}
         for name, text in entry.fields.items():
             line[name] = _json_value(text) if name in _AS_JSON else _number(text) if name == "ts_ms" else text
         return orjson.dumps(line).decode() + "\n"
+
+    def cut_off(self, why: str) -> str:
+        return orjson.dumps({"cut_off": why}).decode() + "\n"
 
 
 def guarded(cell: str) -> str:

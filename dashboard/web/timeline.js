@@ -40,7 +40,7 @@ export class Timeline {
     this.brush = drawing("rect", { class: "brush", y: 0, height: HEIGHT, x: 0, width: 0 })
     this.svg = drawing("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, this.before, ...Object.values(this.paths), this.brush)
     this.axis = node("div", { class: "axis", "aria-hidden": "true" })
-    this.chart = node("div", { class: "chart", tabindex: "0", role: "slider", "aria-label": "Moment to look at", "aria-describedby": "timeline-keys" }, this.svg)
+    this.chart = node("div", { class: "chart", tabindex: "0", role: "slider", "aria-label": "Chosen time", "aria-describedby": "timeline-keys" }, this.svg)
     this.el = node("section", { class: "timeline", "aria-label": "Timeline" },
       node("header", {}, node("h2", {}, "Timeline"), this.spans, this.says, this.legend), this.chart, this.axis,
       node("p", { id: "timeline-keys", class: "unseen" }, "Arrow keys move, with Shift they widen, Enter opens the records of that time."))

@@ -30,7 +30,7 @@ def entry(op: Any = "u", **changes: Any) -> Entry:
 
 def cells(*entries: Entry) -> list[dict[str, str]]:
     file = CsvFile(STREAMS)
-    return list(csv.DictReader(io.StringIO(file.head() + file.rows(entries), newline=""), strict=True))
+    return list(csv.DictReader(io.StringIO(file.head() + "".join(map(file.row, entries)), newline=""), strict=True))
 
 
 def test_a_line_of_csv_tells_the_record_in_words_and_whole() -> None:
@@ -73,7 +73,7 @@ def test_csv_gives_back_every_text_but_for_the_guard(texts: list[str]) -> None:
 
 def test_csv_lines_end_as_the_standard_says_and_have_equal_cells() -> None:
     file = CsvFile(STREAMS)
-    text = file.head() + file.rows([entry(key='a,"b"\r\nc')]) + file.cut_off("cut off, because")
+    text = file.head() + file.row(entry(key='a,"b"\r\nc')) + file.cut_off("cut off, because")
     assert text.replace('\r\nc"', "").count("\r\n") == text.replace('\r\nc"', "").count("\n") == 3
     assert [len(row) for row in csv.reader(io.StringIO(text, newline=""))] == [len(COLUMNS)] * 3
     assert text.splitlines()[-1].startswith('"cut off, because",')
@@ -81,7 +81,7 @@ def test_csv_lines_end_as_the_standard_says_and_have_equal_cells() -> None:
 
 def test_a_line_of_json_holds_the_record_as_values_with_all_digits() -> None:
     versions = Versions("p", {"movie": LookupVersion(2, None, None)})
-    line = JsonLines(STREAMS).rows([entry(after='{"n":12345678901234567890123,"f":0.10}', versions=versions)])
+    line = JsonLines(STREAMS).row(entry(after='{"n":12345678901234567890123,"f":0.10}', versions=versions))
     assert '"after":{"n":12345678901234567890123,"f":0.10}' in line
     value = json.loads(line)
     assert value["stream"] == "p:changes:1"
@@ -93,12 +93,12 @@ def test_a_line_of_json_holds_the_record_as_values_with_all_digits() -> None:
 @given(st.dictionaries(st.text(), st.text()))
 def test_anything_in_the_stream_is_one_line_of_json(fields: dict[str, str]) -> None:
     pretty = {**fields, "after": '{\n "a": 1}', "before": "{no json\n", "ts_ms": "٣"}
-    text = JsonLines(STREAMS).rows([Entry(PLACE, pretty), Entry(PLACE, fields)])
+    text = "".join(map(JsonLines(STREAMS).row, (Entry(PLACE, pretty), Entry(PLACE, fields))))
     lines = text.removesuffix("\n").split("\n")
     first, second = map(orjson.loads, lines)
     assert (first["after"], first["before"], first["ts_ms"]) == ({"a": 1}, "{no json\n", "٣")
     assert {name: second[name] for name in fields if name not in ("stream", "id")}.keys() <= second.keys()
-    CsvFile(STREAMS).rows([Entry(PLACE, pretty), Entry(PLACE, fields)])
+    assert len(list(csv.reader(io.StringIO(CsvFile(STREAMS).row(Entry(PLACE, pretty)), newline="")))) == 1
 
 
 def test_a_file_that_was_cut_off_says_why_in_its_last_line() -> None:

@@ -214,7 +214,7 @@ def test_a_viewers_export_is_cut_off_at_their_limit_and_says_so(
 
 
 def test_a_stretch_of_the_timeline_opens_exactly_its_records(page: Page, written: list[str], begin_ms: int) -> None:
-    chart = page.get_by_role("slider", name="Moment to look at")
+    chart = page.get_by_role("slider", name="Chosen time")
     page.wait_for_function("document.querySelector('.timeline path.u')?.getAttribute('d')?.length > 100")
     chart.focus()
     page.keyboard.press("End")
