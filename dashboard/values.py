@@ -24,7 +24,7 @@ class Limits:
     """How much of a value is shown: characters of one text and of all, items of one object or array and of all, and
     how deep. What is left out can be told: `Value.size` is that of the whole."""
 
-    text: int = 2_000
+    text: int = 1_000
     texts: int = 200_000
     items: int = 600
     nodes: int = 3_000

@@ -66,13 +66,12 @@ def open_newest(page: Page, text: str) -> Locator:
 
 
 def shoot(page: Page, name: str, *, is_audited: bool = False) -> None:
-    """A picture in both sizes, dark and light; and, when it is audited, nobody is kept out."""
+    """A picture in both sizes, and in a light look; and, when it is audited, nobody is kept out."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)
-        page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png")
+    for look in ("light", "cosmos"):
+        page.get_by_role("combobox", name="Look").select_option(look, force=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}-{look}.png")
         assert not is_audited or violations(page) == []
-    page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     page.screenshot(path=SCREENSHOTS / f"{name}-phone.png")
     page.set_viewport_size({"width": 1366, "height": 800})
