@@ -22,10 +22,17 @@ def check() -> None:
     try:
         settings = Settings.load()
         roles()
+        _reach(settings)
+    except DBWatchError as exc:
+        print(f"dbwatch: error: {exc}", file=sys.stderr)
+        raise SystemExit(exc.exit_status) from None
+    if not settings.config_path.exists():
+        log.warning("page.no_file", file=str(settings.config_path), reason="no field is hidden from any role")
+
+
+def _reach(settings: Settings) -> None:
+    try:
         with connect(settings.redis_url) as client, translated("REDIS_URL"):
             client.ping()
     except TransientError as exc:
         log.warning("page.redis_away", reason=str(exc))
-    except DBWatchError as exc:
-        print(f"dbwatch: error: {exc}", file=sys.stderr)
-        raise SystemExit(exc.exit_status) from None

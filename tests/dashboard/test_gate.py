@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.gate import APP, gate, serves_dashboard
+from tests.dashboard.serving import serving
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,12 @@ def test_a_setting_that_cannot_work_is_one_line_and_status_2(name: str, value: s
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert says in done.stderr
+
+
+def test_without_its_file_it_says_that_nothing_is_hidden(redis_url: str, prefix: str, tmp_path: Path) -> None:
+    with serving({"REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}, tmp_path, cwd=tmp_path) as server:
+        assert "page.no_file" in server.log
+        assert "no field is hidden" in server.log
 
 
 def test_redis_that_does_not_let_us_in_is_one_line_and_status_2(redis_url: str, tmp_path: Path) -> None:
