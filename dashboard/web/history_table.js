@@ -1,5 +1,6 @@
 // Records as a table, newest first: of any operation, also those that cannot be read.
 
+import { marked } from "./clicks.js"
 import { bdi, icon, node } from "./dom.js"
 import { because, diffs, joined } from "./row.js"
 import { count, moment } from "./words.js"
@@ -26,8 +27,8 @@ function line(row) {
   if (row.cause !== null) what.append(because(row.cause))
   if (row.unreadable !== null) what.append(node("div", { class: "problem" }, `cannot be read: ${row.unreadable}`))
   const hint = `${row.view} ${row.key.slice(0, 200)}\ncommitted ${moment.format(row.ts_ms)}, in Redis ${Math.max(0, row.at_ms - row.ts_ms)} ms later`
-  return node("tr", { class: operation.icon, "data-address": addressOf(row), tabindex: "0", title: hint },
-    node("td", { class: "when" }, node("time", { datetime: new Date(row.at_ms).toISOString() }, written.format(row.at_ms)), bdi(row.view, "view")),
+  return node("tr", { class: operation.icon, "data-address": addressOf(row), tabindex: "-1", title: hint },
+    node("td", { class: "when" }, node("time", { datetime: new Date(row.at_ms).toISOString() }, written.format(row.at_ms)), marked(bdi(row.view, "view"), ":view", { value: row.view })),
     node("td", { class: "op" }, operation.icon && icon(operation.icon), node("span", {}, operation.word)), what)
 }
 
@@ -36,11 +37,12 @@ export class HistoryTable {
   constructor(open) {
     this.body = node("tbody")
     this.empty = node("p", { class: "empty", hidden: "" })
-    this.el = node("div", { class: "table past" },
+    const scroller = node("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Records" },
       node("table", {}, node("caption", { class: "unseen" }, "Records, newest first"),
         node("colgroup", {}, node("col", { class: "when" }), node("col", { class: "op" }), node("col")),
         node("thead", {}, node("tr", {}, ...["Written", "Operation", "Row"].map((title) => node("th", { scope: "col" }, title)))),
         this.body), this.empty)
+    this.el = node("div", { class: "table past" }, scroller)
     const chosen = (e) => e.target.closest("tr[data-address]")?.dataset.address
     this.body.addEventListener("click", (e) => {
       const address = chosen(e)

@@ -32,7 +32,7 @@ export class Timeline {
     this.chosen = null // [first bar, last bar], by number
     this.spans = node("div", { class: "spans", role: "group", "aria-label": "How much of the past" },
       ...SPANS.map(([label, ms]) => node("button", { type: "button", "data-span": ms, onclick: () => this.look(ms) }, label)))
-    this.legend = node("ul", { class: "legend", "aria-label": "Colours" }, ...KINDS.map(({ kind, title }) =>
+    this.legend = node("ul", { class: "kinds", "aria-label": "Colours" }, ...KINDS.map(({ kind, title }) =>
       node("li", { "data-kind": kind }, node("span", { class: `swatch ${kind}` }), title)))
     this.says = node("p", { class: "says" })
     this.paths = Object.fromEntries(KINDS.map(({ kind }) => [kind, drawing("path", { class: kind })]))

@@ -154,6 +154,15 @@ def test_a_rows_history_a_filter_and_a_time_have_addresses_that_anybody_can_open
     opened(context, server, token, page, query=f"?past={begin_ms}-{begin_ms + 4000}")
     settled(page)
     assert addresses(page) == written[19::-1]
+    page.get_by_role("region", name="Records", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".record")
+    assert f"record={written[18]}".replace("/", "%2F") in page.url
+    page.go_back()
+    settled(page)
+    assert addresses(page) == written[19::-1]
     page.locator(".history tbody tr").first.focus()
     page.keyboard.press("Escape")
     expect(page.locator(".history")).to_be_hidden()
