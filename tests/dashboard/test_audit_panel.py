@@ -12,6 +12,7 @@ from redis import Redis
 from connectors.accounts import Accounts, SignedIn
 from connectors.audit import Audit
 from connectors.settings import Keys
+from tests.dashboard.auditing import violations
 from tests.dashboard.browsing import PASSWORD, opened
 from tests.dashboard.serving import Server
 
@@ -70,9 +71,11 @@ def test_an_admin_pages_through_the_audit_and_loses_it_with_the_role(
     assert {*ids} <= {*shown}
     drawer.locator(".drawer-body").evaluate("(body) => body.scrollTo(0, 0)")
     page.screenshot(path=SCREENSHOTS / "audit.png")
+    assert violations(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.querySelector('.drawer-body').scrollWidth <= innerWidth")
     page.screenshot(path=SCREENSHOTS / "audit-phone.png")
+    assert violations(page) == []
 
     page.reload()
     expect(rows).to_have_count(50)

@@ -115,6 +115,8 @@ def test_in_a_browser_the_page_lives_and_signing_out_leaves_it(
     expect(other.locator(LIVE)).to_have_count(0)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "signed-out.png")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("link", name="Sign in").click()
     page.wait_for_selector(LIVE)
 
