@@ -28,7 +28,7 @@ export class Planets {
     this.sheet = new Sheet(canvas)
     this.stage = node("div", { class: "stage", "aria-hidden": "true" }, canvas)
     this.list = node("ul")
-    this.legend = node("footer", { class: "legend" }, node("h2", { class: "unseen" }, "Planets: changes a second by view"), this.list)
+    this.legend = node("footer", { class: "sky-legend" }, node("h2", { class: "unseen" }, "Planets: changes a second by view"), this.list)
     page.link.on("beat", ({ rates }) => this.hear(rates?.views ?? null))
     new ResizeObserver(() => this.fit()).observe(this.stage)
     frames.add(this)

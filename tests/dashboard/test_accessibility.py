@@ -48,7 +48,7 @@ def rows(client: Redis, keys: Keys) -> None:
 def page(page: Page, rows: None, alive: Callable[..., None]) -> Page:
     alive(count=12)
     expect(page.locator(".deleted tbody tr").first).to_be_visible()
-    expect(page.locator(".legend li").first).to_be_visible()
+    expect(page.locator(".sky-legend li").first).to_be_visible()
     return page
 
 
@@ -162,7 +162,7 @@ def test_the_plain_look_follows_the_system_and_has_no_sky(page: Page) -> None:
         page.emulate_media(color_scheme=scheme)
         expect(page.locator("body")).to_have_css("background-color", colour)
     expect(page.locator("#sky")).to_be_hidden()
-    expect(page.locator(".legend")).to_be_hidden()
+    expect(page.locator(".sky-legend")).to_be_hidden()
     before = page.evaluate(FRAMES)
     page.evaluate(TWENTY_FRAMES)
     assert page.evaluate(FRAMES) == before
