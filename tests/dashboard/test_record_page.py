@@ -108,6 +108,12 @@ def test_a_row_opens_to_what_changed_and_a_colleague_can_open_its_address(
     assert json.loads(page.evaluate("navigator.clipboard.readText().then((text) => JSON.parse(text).after)")) == AFTER
     panel.get_by_role("tab", name="Changes").click()
 
+    value.click()
+    page.wait_for_url("**filter=imdb.rating**8.7**")
+    expect(panel.get_by_role("heading", level=2)).to_have_text("The Matrix (1999)")
+    page.evaluate("document.querySelector('.filter-clear').click()")  # it lies under the drawer
+    page.wait_for_url(lambda url: "filter" not in url)
+
     colleague = context.browser.new_context(viewport={"width": 1366, "height": 800}) if context.browser else context
     other = opened(colleague, server, token, query=f"?{page.url.split('?')[1]}")
     expect(drawer(other).locator(".change.removed", has_text="Drama")).to_be_visible()
