@@ -1,5 +1,6 @@
 // Rows that one change of a looked-up row re-joined, as one line of a table: it opens to the newest of them.
 
+import { marked } from "./clicks.js"
 import { bdi, button, icon, node } from "./dom.js"
 import { tableRow } from "./row.js"
 import { clock, count, moment } from "./words.js"
@@ -34,7 +35,7 @@ export class FanOutLine {
       node("table", {}, node("caption", { class: "unseen" }, "The newest of the rows, newest first"), this.rows), this.all)
     const hint = `${group.view}, because ${group.cause} changed\n${moment.format(group.ts_ms)}`
     this.tr = node("tr", { class: "updated group", "data-group": address },
-      node("td", { class: "when" }, clock.format(group.ts_ms), bdi(group.view, "view")),
+      node("td", { class: "when" }, clock.format(group.ts_ms), marked(bdi(group.view, "view"), ":view", { value: group.view })),
       node("td", { class: "what" }, node("div", { title: hint }, this.toggle), this.box))
     this.tr.line = this
     this.say()

@@ -31,6 +31,7 @@ export class Popup {
   open() {
     this.onopen?.()
     this.panel.hidden = false
+    if (getComputedStyle(document.body).overflowY !== "hidden") this.panel.scrollIntoView({ block: "nearest" }) // the page scrolls as a whole
     this.button.setAttribute("aria-expanded", "true")
   }
 

@@ -13,6 +13,7 @@ from redis import Redis
 from connectors.accounts import Accounts, SignedIn
 from connectors.records import LookupVersion, Versions
 from connectors.settings import Keys
+from tests.dashboard.auditing import violations
 from tests.dashboard.browsing import LIVE, PASSWORD, add, opened
 from tests.dashboard.serving import Server
 
@@ -120,6 +121,7 @@ def test_where_it_does_not_parse_is_marked_and_nothing_else_changes(page: Page, 
     assert page.evaluate("getSelection().toString()") == "<b>dune</b>"
     expect(field(page)).to_have_attribute("aria-invalid", "true")
     assert "filter" not in page.url
+    assert violations(page) == []
     expect(created(page).first).to_contain_text("Dune")
     apply(page, "year >")
     expect(error).to_contain_text("Column 7: expected a value after >, found the end.")
@@ -158,6 +160,7 @@ def test_a_click_on_a_value_adds_it_and_with_alt_leaves_it_out(page: Page, clien
     page.locator(".updated tbody tr").first.focus()
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Only these: view movies")).to_be_focused()
+    assert violations(page) == []
     page.keyboard.press("Escape")
     expect(page.locator(".updated tbody tr").first).to_be_focused()
 
@@ -173,6 +176,10 @@ def test_filters_are_saved_applied_and_deleted_by_name(page: Page) -> None:
     expect(saved).to_have_count(1)
     expect(saved).to_contain_text(name)
     expect(saved).to_contain_text("year > 1990")
+    page.get_by_role("combobox", name="Look").evaluate(
+        "(el) => { el.value = 'light'; el.dispatchEvent(new Event('change')) }"
+    )
+    assert violations(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Saved filters")).to_be_focused()
     apply(page, "")
