@@ -64,6 +64,11 @@ class Showing:
         if self._ends:
             self._task = asyncio.get_running_loop().create_task(self._count(self._task), name="dbwatch seen")
 
+    async def settled(self) -> None:
+        """Until all that was said so far is written, or given up."""
+        if self._task is not None:
+            await self._task
+
     async def _count(self, before: asyncio.Task[None] | None) -> None:
         """How many entries there were up to the last one shown."""
         if before is not None:

@@ -10,6 +10,8 @@ const BRIEF_MS = 120_000 // who comes back within so long, to tables that hold a
 const JUST_NOW_MS = 5000 // another tab may be showing it
 const SOON_MS = 1500
 const PATIENCE_MS = 400 // before the counting is shown
+const MOST_ROWS = 4
+const MOST_LETTERS = 3
 const DAY_MS = 86_400_000
 
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long", hour: "2-digit", minute: "2-digit", hour12: false })
@@ -130,7 +132,7 @@ export class Away {
   busiest({ rows, rowsExact }) {
     if (!rows.length) return null
     return node("div", { class: "away-part" }, node("h3", {}, "Most changed rows"),
-      node("ol", {}, ...rows.slice(0, 5).map(({ view, key, text, changes, atMost }) => node("li", {},
+      node("ol", {}, ...rows.slice(0, MOST_ROWS).map(({ view, key, text, changes, atMost }) => node("li", {},
         button(bdi(text || key), () => this.page.openHistory({ view, key }), { class: "link", title: `${view} ${key}: its history` }),
         node("span", { class: "soft" }, " ", bdi(view), ` ${changes === atMost ? "" : "at least "}${count(changes)}×`)))),
       rowsExact ? null : node("p", { class: "soft" }, "Of so many rows these counts are not exact."))
@@ -138,9 +140,9 @@ export class Away {
 
   letters({ letters }) {
     if (!letters.total) return null
-    return node("div", { class: "away-part" },
+    return node("div", { class: "away-part letters" },
       node("h3", { class: "bad" }, `${many(letters.total, "change")} could not be read, joined or written`),
-      node("ul", {}, ...letters.newest.map(({ at_ms: atMs, stage, collection, error }) => node("li", {},
+      node("ul", {}, ...letters.newest.slice(0, MOST_LETTERS).map(({ at_ms: atMs, stage, collection, error }) => node("li", { title: error },
         node("span", { class: "soft" }, `${clock.format(atMs)} ${stage} `), bdi(collection), error ? ": " : "", bdi(error)))))
   }
 

@@ -18,9 +18,9 @@ export class AwayPages {
     this.next = button("", () => this.turn(this.number + 1), { class: "tool first" })
     this.el = node("div", { class: "away-pages" },
       node("div", { class: "away-turn" }, this.position, this.back, this.next),
-      node("table", { class: "table away-rows" }, node("caption", { class: "unseen" }, "Missed records, oldest first"),
+      this.scroller = node("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Missed records" }, node("table", { class: "table away-rows" }, node("caption", { class: "unseen" }, "Missed records, oldest first"),
         node("colgroup", {}, node("col", { class: "when" }), node("col")),
-        node("thead", { class: "unseen" }, node("tr", {}, ...["Time and view", "Row"].map((t) => node("th", { scope: "col" }, t)))), this.body))
+        node("thead", { class: "unseen" }, node("tr", {}, ...["Time and view", "Row"].map((t) => node("th", { scope: "col" }, t)))), this.body)))
     this.body.addEventListener("click", (e) => this.chosen(e))
     this.body.addEventListener("keydown", (e) => { if (e.key === "Enter") this.chosen(e) })
     document.addEventListener("visibilitychange", () => this.drawn())
@@ -36,8 +36,9 @@ export class AwayPages {
   }
 
   async turn(number) {
+    if (this.reading) return
     const { after, before } = this.starts[number]
-    this.back.disabled = this.next.disabled = true
+    this.reading = true
     this.position.textContent = "Reading …"
     const { value } = this
     try {
@@ -47,7 +48,8 @@ export class AwayPages {
       this.show(found, before)
     } catch (error) {
       this.position.textContent = error.message
-      this.back.disabled = this.next.disabled = false
+    } finally {
+      this.reading = false
     }
   }
 
@@ -59,6 +61,7 @@ export class AwayPages {
     this.position.textContent = rows.length ? `${count(before + 1)}–${count(upto)} of ${count(total)}` : "Nothing of it is left in the feed."
     if (!more && upto < total) this.position.textContent += `; ${count(total - upto)} were trimmed from the feed meanwhile`
     else if (!more && rows.length) this.position.textContent += ": that was all"
+    if ([this.back, this.next].includes(document.activeElement)) this.scroller.focus({ preventScroll: true })
     this.back.disabled = this.number === 0
     this.next.disabled = !more
     this.next.textContent = more ? `Next ${count(Math.min(ROWS, total - upto) || ROWS)}` : "Next"

@@ -23,10 +23,10 @@ export class Watched {
     this.at = null // by number of stream, up to where everything has come
     this.unsaid = {} // stretches [after, upto] by number of stream
     this.all = {} // the same since the page began
-    this.rows = {} // the newest rows of each table, as [number of stream, id]
+    this.rows = {} // the newest lines of each table: number of stream, id, and how many rows a line stands for
     this.blind = false
     page.link.on("fill", (message) => this.fill(message))
-    page.link.on("news", ({ rows, upTo }) => { this.drawn(rows); this.advance(upTo, this.visible) })
+    page.link.on("news", ({ rows, grown, upTo }) => { this.drawn(rows); this.grown(grown); this.advance(upTo, this.visible) })
     page.link.on("beat", ({ upTo }) => { this.advance(upTo, this.visible); this.say() })
     document.addEventListener("visibilitychange", () => this.turned())
     addEventListener("pagehide", () => this.say())
@@ -46,8 +46,8 @@ export class Watched {
 
   // How many of the rows in the tables lie in these stretches.
   drawnWithin(stretches) {
-    const within = ([stream, id]) => (stretches[stream] ?? []).some(([after, upto]) => isBefore(after, id) && !isBefore(upto, id))
-    return Object.values(this.rows).reduce((n, rows) => n + rows.filter(within).length, 0)
+    const within = ({ stream, id }) => (stretches[stream] ?? []).some(([after, upto]) => isBefore(after, id) && !isBefore(upto, id))
+    return Object.values(this.rows).flat().filter(within).reduce((n, { total }) => n + total, 0)
   }
 
   fill({ streams, rows, perTable, upTo }) {
@@ -66,10 +66,20 @@ export class Watched {
   }
 
   drawn(rows) {
-    for (const { table, stream, id } of rows) {
+    for (const { table, stream, id, total = 1 } of rows) {
       const own = this.rows[table] ??= []
-      own.push([this.streams.indexOf(stream), id])
+      const line = { stream: this.streams.indexOf(stream), id, total }
+      const at = total > 1 ? own.findIndex((old) => old.stream === line.stream && old.id === id) : -1
+      if (at < 0) own.push(line)
+      else own[at] = line
       if (own.length > MOST) own.shift()
+    }
+  }
+
+  grown(lines) {
+    for (const { stream, id, total } of lines) {
+      const line = this.rows.updated?.find((old) => old.id === id && this.streams[old.stream] === stream)
+      if (line) line.total = total
     }
   }
 
