@@ -10,6 +10,8 @@ const BRIEF_MS = 120_000 // who comes back within so long, to tables that hold a
 const JUST_NOW_MS = 5000 // another tab may be showing it
 const SOON_MS = 1500
 const PATIENCE_MS = 400 // before the counting is shown
+const ROOMY_PX = 960
+const OPEN = "dbwatch-away-open"
 const MOST_ROWS = 4
 const MOST_LETTERS = 3
 const DAY_MS = 86_400_000
@@ -48,6 +50,7 @@ export class Away {
     const patience = setTimeout(() => this.counting(), PATIENCE_MS)
     try {
       const value = await this.page.link.ask("away.summary", { upTo, shown }, { signal, progress: (p) => this.counted(p) })
+      clearTimeout(patience)
       await this.found(value, { brief, again })
     } catch (error) {
       if (!signal.aborted) this.failed(error)
@@ -106,16 +109,31 @@ export class Away {
     const when = sinceMs === null ? "since your first visit" : `since ${since(sinceMs, this.page.nowMs())}`
     const title = node("h2", { id: "away-title" }, "While you were away", node("span", { class: "soft" }, ` (${when}) `),
       node("strong", {}, many(entries, "change")))
-    const wasOpen = this.el.querySelector("details")?.open ?? innerWidth > 860
     this.el.replaceChildren(
       node("header", {}, title,
         node("div", { class: "away-buttons" },
           entries ? button("Page through them", () => this.pages.open(value), { class: "tool first" }) : null,
           button("Mark as seen", () => this.markAll(), { class: "tool" }))),
       ...this.missing(value),
-      node("details", { open: wasOpen }, node("summary", {}, "What happened"),
-        node("div", { class: "away-what" }, this.table(value), this.busiest(value), this.letters(value))))
+      this.details(value))
     this.el.hidden = false
+  }
+
+  // Open where there is room for it, or as it was left.
+  details(value) {
+    const kept = localStorage.getItem(OPEN)
+    const details = node("details", { open: kept === null ? innerWidth > 860 && innerHeight >= ROOMY_PX : kept === "yes" },
+      node("summary", {}, this.inShort(value)),
+      node("div", { class: "away-what" }, this.table(value), this.busiest(value), this.letters(value)))
+    details.firstChild.addEventListener("click", () => localStorage.setItem(OPEN, details.open ? "no" : "yes"))
+    return details
+  }
+
+  inShort({ views, letters }) {
+    const sums = KINDS.map(({ kind, title }) => [views.reduce((n, view) => n + view[kind], 0), title])
+    const said = sums.filter(([n]) => n).map(([n, title]) => `${count(n)} ${title}`)
+    if (letters.total) said.push(`${many(letters.total, "error")}`)
+    return said.join(", ") || "What happened"
   }
 
   table({ views, unreadable }) {

@@ -153,6 +153,9 @@ def test_what_was_missed_is_told_paged_through_once_and_then_seen(
     client.xadd(keys.deadletter, {**letter.to_fields(at_ms=1)})
     page = opened(other, server, token)
     assert notice(page) == "120 changes"
+    expect(page.locator(".away summary")).to_have_text("40 created, 40 updated, 40 deleted, 1 error")
+    page.locator(".away summary").click()
+    expect(page.locator('.away tbody [data-kind="c"]')).to_be_visible()
     expect(page.locator('.away tbody [data-kind="c"]')).to_have_text("40")
     expect(page.locator(".away ol li")).to_have_count(4)
     expect(page.locator(".away ol li").first).to_contain_text("18×")
