@@ -9,6 +9,7 @@ import json
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
@@ -21,23 +22,26 @@ from connectors.redis_client import connect_async
 from connectors.settings import Keys
 from connectors.tickets import Tickets
 from dashboard.sign_in import COOKIE
-from tests.conftest import wait_until
+from tests.conftest import StartRedis, wait_until
 from tests.dashboard.browsing import NAME, PASSWORD
-from tests.dashboard.serving import Answer, Server
+from tests.dashboard.serving import Answer, Server, serving
 
 T = TypeVar("T")
+
+
+def write(client: Redis, keys: Keys, count: int) -> None:
+    pipeline = client.pipeline(transaction=False)
+    for n in range(count):
+        row = json.dumps({"title": f"Film {n}", "text": "x" * 1000})
+        record = Record("movies", "c", f"k{n}", n, "p", Versions("p", {}), after=row)
+        pipeline.xadd(keys.changes[0], {**record.to_fields()})
+    pipeline.execute()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def films(client: Redis, keys: Keys) -> list[str]:
     """What is in the feed."""
-    pipeline = client.pipeline(transaction=False)
-    for n in range(3000):
-        row = json.dumps({"title": f"Film {n}", "text": "x" * 1000})
-        pipeline.xadd(
-            keys.changes[0], {**Record("movies", "c", f"k{n}", n, "p", Versions("p", {}), after=row).to_fields()}
-        )
-    pipeline.execute()
+    write(client, keys, 3000)
     return [f"k{n}" for n in range(3000)]
 
 
@@ -67,6 +71,11 @@ def ticket_for(env: dict[str, str], session: str, kind: str = "jsonl") -> str:
 
 def fetched(server: Server, ticket: str, session: str | None) -> Answer:
     return server.ask(f"/export?ticket={ticket}", cookies={COOKIE: session} if session else None)
+
+
+def request_of(ticket: str, session: str) -> bytes:
+    lines = (f"GET /export?ticket={ticket} HTTP/1.1", "Host: 127.0.0.1", f"Cookie: {COOKIE}={session}", "", "")
+    return "\r\n".join(lines).encode()
 
 
 def test_a_file_is_fetched_whole_as_a_download(
@@ -127,8 +136,7 @@ def test_a_download_that_the_browser_ends_is_ended_on_the_server_too(
     ticket = ticket_for(env, session)
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        head = f"GET /export?ticket={ticket} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {COOKIE}={session}\r\n\r\n"
-        raw.sendall(head.encode())
+        raw.sendall(request_of(ticket, session))
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
 
     def state() -> str:
@@ -166,3 +174,27 @@ def test_a_download_ends_when_its_user_is_no_longer_who_they_were(
     body = b"".join(got)
     assert not body.endswith(b"0\r\n\r\n"), "the file looks whole"
     assert body.count(b'"Film ') < 3000
+
+
+def test_when_redis_goes_away_the_browser_is_not_given_a_part_as_the_whole(
+    start_redis: StartRedis, tmp_path: Path
+) -> None:
+    redis = start_redis()
+    keys = Keys("p")
+    env = {"REDIS_URL": redis.uri, "DBWATCH_PREFIX": "p"}
+    with Redis.from_url(redis.uri, decode_responses=True) as client:
+        accounts = Accounts(client, keys)
+        accounts.add(NAME, PASSWORD)
+        signed_in = accounts.sign_in(NAME, PASSWORD, address="127.0.0.1")
+        assert isinstance(signed_in, SignedIn)
+        write(client, keys, 9000)
+    with serving(env, tmp_path) as server:
+        ticket = ticket_for(env, signed_in.token)
+        with socket.create_connection(("127.0.0.1", server.port)) as raw:
+            raw.sendall(request_of(ticket, signed_in.token))
+            assert raw.recv(12) == b"HTTP/1.1 200"
+            redis.stop()
+            raw.settimeout(30)
+            got = b"".join(iter(lambda: raw.recv(1 << 16), b""))
+    assert len(got) > 100_000
+    assert not got.endswith(b"0\r\n\r\n")  # the last chunk, which says that this was all
