@@ -13,6 +13,7 @@ from typing import cast
 from connectors.errors import BadRecord
 from connectors.stretches import MOST_STRETCHES, START, EntryId, Stretch, Stretches, common, entry_id_of, id_text, union
 
+_MOST_PAIRS = 2 * MOST_STRETCHES  # more than what lies between the stretches that are kept
 _MOST_COUNTS = 600  # of positions sent; a browser tells what it has shown each second
 
 
@@ -84,7 +85,7 @@ def _pairs(found: object) -> list[object]:
     if not isinstance(found, list):
         raise _not_stretches(found)
     pairs = cast("list[object]", found)
-    if len(pairs) > MOST_STRETCHES:
+    if len(pairs) > _MOST_PAIRS:
         raise _not_stretches(pairs)
     return pairs
 
@@ -100,5 +101,5 @@ def _span(pair: object) -> Stretch:
 def _not_stretches(found: object) -> BadRecord:
     return BadRecord(
         "stretches of entries: expected the streams' numbers, each with a list of at most "
-        f"{MOST_STRETCHES} [after, upto], found {reprlib.repr(found)}"
+        f"{_MOST_PAIRS} [after, upto], found {reprlib.repr(found)}"
     )
