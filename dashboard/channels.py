@@ -15,7 +15,7 @@ from dashboard.tables import Tables
 Send = Callable[[str], None]
 
 MOST_KEPT = 10_000
-"""Entries that wait for a channel that is being filled; more are left out, and counted."""
+"""Entries that wait for a channel that is being filled; of more, the oldest are left out, and the page is told."""
 
 
 class Channel:
@@ -32,6 +32,7 @@ class Channel:
         self._up_to: Positions = {}
         self._beat = ""
         self._waiting: list[Entry] | None = []
+        self._found: list[Entry] = []
         self._cut: frozenset[Key] = frozenset()
 
     @property
@@ -46,12 +47,20 @@ class Channel:
             if self._beat:
                 send(self._beat)
 
-    def filled(self, entries: list[Entry], up_to: Positions, *, cut: frozenset[Key] = frozenset()) -> None:
-        """The newest of what was there before the channel began, oldest first, as they are in the feed. Of the fan-outs
-        in `cut`, not all entries are among them.
+    def look_back(self, entries: list[Entry]) -> None:
+        """Some of the newest of what was there before the channel began, oldest first, as they are in the feed: not too
+        many at once, so that others are served in between.
         """
+        self._found += self.lens.seen(entries)
+
+    def filled(self, entries: list[Entry], up_to: Positions, *, cut: frozenset[Key] = frozenset()) -> None:
+        """The last of what was there before the channel began, after what `look_back` was given. Of the fan-outs in
+        `cut`, not all entries are among them.
+        """
+        self.look_back(entries)
         waiting, self._waiting = self._waiting or [], None
-        self._tables.add(self.lens.seen([*entries, *waiting]), PER_TABLE, self._cut | cut)
+        self._tables.add([*self._found, *self.lens.seen(waiting)], PER_TABLE, self._cut | cut)
+        self._found = []
         self._counted = (self._tables.shown, self._tables.left_out)
         self._up_to = self._up_to or up_to
         self.viewers = dict.fromkeys(self.viewers, self._up_to)
@@ -68,6 +77,7 @@ class Channel:
         self._capped |= capped
         self._up_to = up_to
         if self._waiting is not None:
+            self._capped |= len(self._waiting) + len(entries) > MOST_KEPT
             self._waiting = [*self._waiting, *entries][-MOST_KEPT:]
             self._cut |= cut
             return

@@ -39,6 +39,7 @@ FAN_OUT_MOST = 1000
 """So many are read where a fan-out of many rows goes on before the newest `TICK_MAX`, so that it is counted whole."""
 _ENTRY_S = TICK_S / PER_BATCH
 _SHORTEST_S = 0.02
+_TURN = 500
 BEAT_S = 1.0
 VITALS_S = 5.0
 HOT_MOST = 1000
@@ -154,7 +155,10 @@ class Reader:
             try:
                 entries = await self._before(positions, most)
                 self._watch.hottest.begin(entries, capped=len(entries) >= most)
-                channel.filled(entries, positions, cut=_cut_before(entries, most))
+                for begin in range(0, len(entries), _TURN):
+                    channel.look_back(entries[begin : begin + _TURN])
+                    await asyncio.sleep(0)
+                channel.filled([], positions, cut=_cut_before(entries, most))
                 return
             except DBWatchError as exc:
                 self._tell_away(exc)
