@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from redis import Redis
 
+from connectors.accounts import Accounts
 from connectors.records import LookupVersion, Versions
 from connectors.settings import Keys
 from tests.conftest import wait_until
 from tests.dashboard.auditing import violations
-from tests.dashboard.browsing import add, opened, sign_in
+from tests.dashboard.browsing import NAME, add, opened, sign_in
 from tests.dashboard.serving import Server
 
 pytestmark = pytest.mark.browser
@@ -31,8 +32,9 @@ SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (
 
 
 @pytest.fixture(scope="module")
-def rows(client: Redis, keys: Keys) -> None:
-    """One of each kind of row, with everything that a row can show."""
+def rows(client: Redis, keys: Keys, accounts: Accounts) -> None:
+    """One of each kind of row, with everything that a row can show; and somebody who may see all of the page."""
+    accounts.set_role(NAME, "admin")
     joined = {"text": "Whoa.", "movie": {"title": "The Matrix", "year": 1999}, "user": None}
     versions = Versions("p", {"movie": LookupVersion(2, "x", "p"), "user": LookupVersion(1, "y", None)})
     add(client, keys, "c", "", view="comments", after=json.dumps(joined), versions=versions)
@@ -188,3 +190,43 @@ def test_the_planets_are_said_as_text(page: Page) -> None:
     expect(legend).to_have_count(1)
     expect(legend.first).to_contain_text("movies")
     expect(legend.first).to_contain_text("/s")
+
+
+def test_everything_that_opens_passes_the_audit(page: Page) -> None:
+    drawer = page.get_by_role("complementary")
+    for table in ("Created", "Updated"):
+        page.get_by_role("region", name=f"{table} rows").press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(drawer.get_by_role("tab", name="Raw")).to_be_visible()
+        assert violations(page) == [], table
+        page.keyboard.press("Escape")
+        expect(drawer).to_be_hidden()
+    for key, inside in (("h", "Export"), ("s", "Processes")):
+        page.locator("body").press(key)
+        expect(drawer).to_contain_text(inside)
+        choose(page, "light")
+        assert violations(page) == [], key
+        choose(page, "cosmos")
+        assert violations(page) == [], key
+        page.locator("#drawer-title").press("Escape")
+        expect(drawer).to_be_hidden()
+    page.get_by_role("button", name="Audit", exact=True).click()
+    expect(drawer).to_be_visible()
+    assert violations(page) == []
+    page.locator("#drawer-title").press("Escape")
+    for popup in page.locator(".popup > .tool").all():
+        popup.click()
+        assert violations(page) == [], popup.inner_text()
+        page.keyboard.press("Escape")
+
+
+def test_the_drawer_passes_the_audit_on_a_phone(
+    chromium: Browser, server: Server, token: str, rows: None, alive: Callable[..., None]
+) -> None:
+    alive(count=12)
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = opened(context, server, token)
+    page.locator(".created tbody tr").first.tap()
+    expect(page.get_by_role("tab", name="Raw")).to_be_visible()
+    assert violations(page) == []
+    context.close()
