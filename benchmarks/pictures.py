@@ -31,6 +31,7 @@ _READY_TIMEOUT_S = 180
 _STOP_TIMEOUT_S = 60
 _SMALL = ("--movies", "2000", "--comments", "6000", "--speed", "2")
 _LARGEST_BYTES = 400_000
+_SETTLE_MS = 3000
 _LIVE = '.status[data-level="live"]'
 
 
@@ -86,9 +87,6 @@ def signed_in(chromium: Browser, url: str, password: str) -> StorageState:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector(_LIVE)
-    page.wait_for_timeout(1000)
-    if page.get_by_role("button", name="Mark as seen").is_visible():
-        page.get_by_role("button", name="Mark as seen").click()
     state = context.storage_state()
     context.close()
     return state
@@ -96,6 +94,11 @@ def signed_in(chromium: Browser, url: str, password: str) -> StorageState:
 
 def take(page: Page, picture: Picture) -> Image.Image:
     """The page as it stands, with what the picture wants to be open."""
+    page.bring_to_front()
+    seen = page.get_by_role("button", name="Mark as seen")
+    if seen.is_visible():
+        seen.click()
+    page.wait_for_timeout(_SETTLE_MS)
     if picture.opens:
         page.locator(f".{picture.opens} tbody tr[data-address]:has(.diff + .diff)").first.click()
         page.get_by_role("complementary").get_by_role("tab").first.wait_for()
@@ -143,7 +146,6 @@ def main(out: Path, seconds: float) -> None:
         pages[0][2].wait_for_timeout(seconds * 1000)
         for picture, context, page in pages:
             path = out / f"{picture.name}.png"
-            page.bring_to_front()
             path.write_bytes(encoded(take(page, picture).convert("RGB")))
             click.echo(f"{path} {path.stat().st_size / 1000:.0f} kB")
             context.close()
