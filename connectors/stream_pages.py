@@ -31,10 +31,12 @@ _MILLISECOND_S = 0.0015  # and a bit, for clocks that tick apart
 
 
 class Budget(NamedTuple):
-    """How much one request may look at before it must answer."""
+    """How much one request may look at before it must answer, and how much text its page may hold: a page of large
+    entries is full early."""
 
     entries: int = 50_000
     seconds: float = 1.5
+    chars: int = 20_000_000
 
 
 def _every(_fields: Fields) -> bool:
@@ -63,7 +65,7 @@ async def page_of(
     Raises our errors; other work of the event loop goes on meanwhile.
     """
     kept: list[Entry] = []
-    looked, at = 0, None
+    looked, chars, at = 0, 0, None
     until_s = now_s() + budget.seconds
     breath = Breath()
     async for entries in scan(client, streams, span, newest_first=newest_first):
@@ -73,7 +75,8 @@ async def page_of(
             seen = seen_as(fields)
             if wanted(seen):
                 kept.append(Entry(place, seen))
-                if len(kept) == count:
+                chars += _chars(seen)
+                if len(kept) == count or chars >= budget.chars:
                     return Page(tuple(kept), "full", at, looked)
             if looked >= budget.entries or now_s() >= until_s:
                 return Page(tuple(kept), "budget", at, looked)
@@ -169,4 +172,8 @@ class _Pieces:
 
     def learn(self, found: Sequence[tuple[str, Fields]]) -> None:
         self._entries += len(found)
-        self._chars += sum(len(text) for _, fields in found for text in fields.values())
+        self._chars += sum(_chars(fields) for _, fields in found)
+
+
+def _chars(fields: Fields) -> int:
+    return sum(map(len, fields.values()))

@@ -62,6 +62,10 @@ class ExportHandler(RequestHandler):
             await self._serve(session, Order.parse(orjson.loads(text)))
         except DBWatchError as exc:
             await self._failed(exc)
+        except Exception:
+            if self._headers_written:
+                self._break_off()  # else Tornado would end what was sent as if it were whole
+            raise
 
     def on_connection_close(self) -> None:
         self._gone = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connectors.errors import BadRecord, ConfigError
@@ -141,8 +141,9 @@ def history_row(entry: Entry) -> HistoryRow:
     )
 
 
-def page_value(page: Page, reach: Reach, turn: Turn, span: Span) -> dict[str, Any]:
-    """What the browser is told of a page of `span`: rows newest first, where to go on, and what is missing.
+def page_value(page: Page, rows: Sequence[HistoryRow], reach: Reach, turn: Turn, span: Span) -> dict[str, Any]:
+    """What the browser is told of a page of `span`: its rows newest first, where to go on, and what is missing.
+    `rows` are those of its entries, in their order.
 
     `older` and `newer` are the places to go on from, None where there is nowhere to go. `missingBeforeMs` says that
     entries older than that were trimmed from the feed, when the page reaches back there.
@@ -160,7 +161,7 @@ def page_value(page: Page, reach: Reach, turn: Turn, span: Span) -> dict[str, An
         newer = page.at or turn.after
         reached = span.after
     return {
-        "rows": [history_row(entry)._asdict() for entry in entries],
+        "rows": [row._asdict() for row in (rows if turn.newest_first else reversed(rows))],
         "stopped": page.stopped,
         "looked": page.looked,
         "atMs": None if page.at is None else page.at.ms,

@@ -8,6 +8,7 @@ event loop to others.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
@@ -36,12 +37,16 @@ class _Read(NamedTuple):
 class RatesRead:
     """One timeline and how much of the stream is in it. For one event loop."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(self, client: Redis, keys: Keys, *, fresh_s: float = 1.0) -> None:
+        """What was read less than `fresh_s` ago is not read again: the cost does not grow with the viewers."""
         self._client = client
         self._streams = (keys.rates,)
         self._timeline = Timeline()
         self._read: _Read | None = None
         self._turn = asyncio.Lock()
+        self._fresh_s = fresh_s
+        self._read_s = float("-inf")
+        self._reaches_ms: int | None = None
 
     async def since(self, from_ms: int) -> tuple[Timeline, int | None]:
         """The timeline, with all that was written from then on, and when the oldest rates there are were written.
@@ -49,15 +54,24 @@ class RatesRead:
         Raises our errors; what was read until then is kept.
         """
         async with self._turn:
-            end = await settled_end(self._client, self._streams)
-            begin = Place.moment(from_ms)
-            if self._read is None:
-                self._read = _Read(end, end)
-            await self._take(Span(self._read.until, end), newest_first=False)
-            if begin < self._read.since:
-                await self._take(Span(begin, self._read.since), newest_first=True)
-            oldest = (await reach_of(self._client, self._streams)).oldest
-        return self._timeline, None if oldest is None else oldest.ms
+            if not self._is_fresh(Place.moment(from_ms)):
+                await self._refresh(Place.moment(from_ms))
+        return self._timeline, self._reaches_ms
+
+    def _is_fresh(self, begin: Place) -> bool:
+        recent = time.monotonic() - self._read_s < self._fresh_s
+        return recent and self._read is not None and self._read.since <= begin
+
+    async def _refresh(self, begin: Place) -> None:
+        end = await settled_end(self._client, self._streams)
+        if self._read is None:
+            self._read = _Read(end, end)
+        await self._take(Span(self._read.until, end), newest_first=False)
+        if begin < self._read.since:
+            await self._take(Span(begin, self._read.since), newest_first=True)
+        oldest = (await reach_of(self._client, self._streams)).oldest
+        self._reaches_ms = None if oldest is None else oldest.ms
+        self._read_s = time.monotonic()
 
     async def _take(self, span: Span, *, newest_first: bool) -> None:
         """Add what lies in a span beside what was read; what was added is never added again, however this ends."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from connectors.places import Span
-from connectors.stream_pages import page_of, reach_of, settled_end
+from connectors.places import Page, Span
+from connectors.stream_pages import Breath, page_of, reach_of, settled_end
 from dashboard.asks import Ask
 from dashboard.filters import parse
 from dashboard.hidden import hide_fields
-from dashboard.pages import Chosen, Turn, page_value
+from dashboard.pages import Chosen, HistoryRow, Turn, history_row, page_value
 
 
 async def history(ask: Ask) -> object:
@@ -28,4 +28,14 @@ async def history(ask: Ask) -> object:
         wanted=wanted,
         seen_as=lambda fields: hide_fields(fields, hidden),
     )
-    return page_value(page, await reach_of(ask.redis, streams), turn, span)
+    return page_value(page, await rows_of(page), await reach_of(ask.redis, streams), turn, span)
+
+
+async def rows_of(page: Page) -> list[HistoryRow]:
+    """The rows of a page's entries; others are served in between, for entries may be large."""
+    rows: list[HistoryRow] = []
+    breath = Breath()
+    for entry in page.entries:
+        await breath.taken()
+        rows.append(history_row(entry))
+    return rows

@@ -12,6 +12,7 @@ from connectors.redis_client import translated
 from connectors.stream_ids import Placed
 from connectors.stream_pages import Fields, page_of, reach_of
 from dashboard.addresses import RecordAddress
+from dashboard.answers.history import rows_of
 from dashboard.asks import Ask
 from dashboard.detail import detail_of
 from dashboard.hidden import hide_fields
@@ -110,7 +111,7 @@ async def fan_out(ask: Ask) -> object:
         wanted=chosen.wanted(is_of_it),
         seen_as=lambda fields: hide_fields(fields, ask.hidden),
     )
-    return page_value(page, await reach_of(ask.redis, streams), turn, chosen.span)
+    return page_value(page, await rows_of(page), await reach_of(ask.redis, streams), turn, chosen.span)
 
 
 def _address(ask: Ask) -> RecordAddress:

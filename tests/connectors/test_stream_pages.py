@@ -207,10 +207,17 @@ def test_an_old_server_does_not_know_how_many_are_gone() -> None:
     assert reach_from({0: old, 1: within}).complete_from == Place(5, 1, 1)
 
 
-def test_large_entries_are_read_few_at_a_time(redis_url: str, client: Redis, keys: Keys) -> None:
+def test_a_page_of_large_entries_is_full_early_and_goes_on(redis_url: str, client: Redis, keys: Keys) -> None:
     write(client, keys, range(40), text="x" * 1_000_000)
-    page = run(redis_url, lambda redis: page_of(redis, keys.changes, Span(), count=36, newest_first=True))
-    assert numbers(page) == list(range(39, 3, -1))
+
+    async def both(redis: AsyncRedis) -> tuple[Page, Page]:
+        first = await page_of(redis, keys.changes, Span(), count=36, newest_first=True)
+        assert first.at is not None
+        return first, await page_of(redis, keys.changes, Span(before=first.at), count=36, newest_first=True)
+
+    first, second = run(redis_url, both)
+    assert (first.stopped, len(first.entries)) == ("full", 20)
+    assert numbers(first) + numbers(second) == list(range(39, -1, -1))
 
 
 def test_before_the_settled_end_nothing_is_written_any_more(redis_url: str, client: Redis, keys: Keys) -> None:

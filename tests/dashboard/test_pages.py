@@ -23,6 +23,10 @@ def entry(place: Place, op: Any = "c", **changes: Any) -> Entry:
     return Entry(place, record._replace(**changes).to_fields())
 
 
+def told(page: Page, reach: Reach, turn: Turn, span: Span) -> dict[str, Any]:
+    return page_value(page, [history_row(entry) for entry in page.entries], reach, turn, span)
+
+
 def test_a_row_tells_a_record_of_any_operation() -> None:
     row = history_row(entry(C, "u", before='{"title":"Heet"}', changed=("title",), cause="movie"))
     assert (row.stream, row.id, row.op, row.at_ms, row.ts_ms) == (0, "12-3", "u", 12, 9)
@@ -113,7 +117,7 @@ def test_a_turn_stays_within_what_is_chosen() -> None:
 
 def test_the_newest_page_goes_on_both_ways() -> None:
     turn = Turn(2)
-    value = page_value(Page((entry(C), entry(B)), "full", B, 2), WHOLE, turn, Span(None, Place.moment(20)))
+    value = told(Page((entry(C), entry(B)), "full", B, 2), WHOLE, turn, Span(None, Place.moment(20)))
     assert [(row["stream"], row["id"]) for row in value["rows"]] == [(0, "12-3"), (1, "10-0")]
     assert (value["older"], value["newer"], value["missingBeforeMs"]) == ("1/10-0", "0/12-3", None)
     assert json.loads(json.dumps(value)) is not None
@@ -121,7 +125,7 @@ def test_the_newest_page_goes_on_both_ways() -> None:
 
 def test_a_newer_page_shows_its_rows_newest_first_too() -> None:
     turn = Turn(2, after=A)
-    value = page_value(Page((entry(B), entry(C)), "end", C, 2), WHOLE, turn, Span(A, Place.moment(20)))
+    value = told(Page((entry(B), entry(C)), "end", C, 2), WHOLE, turn, Span(A, Place.moment(20)))
     assert [(row["stream"], row["id"]) for row in value["rows"]] == [(0, "12-3"), (1, "10-0")]
     assert (value["older"], value["newer"]) == ("1/10-0", "0/12-3")
 
@@ -129,28 +133,28 @@ def test_a_newer_page_shows_its_rows_newest_first_too() -> None:
 def test_the_oldest_page_ends_there_and_says_what_was_trimmed_before() -> None:
     trimmed = Reach(3, A, C, B, 7)
     page = Page((entry(C), entry(B), entry(A)), "end", A, 3)
-    value = page_value(page, trimmed, Turn(5), Span(None, Place.moment(20)))
+    value = told(page, trimmed, Turn(5), Span(None, Place.moment(20)))
     assert value["older"] is None
     assert value["missingBeforeMs"] == 10
     assert value["feed"] == {"entries": 3, "oldestMs": 10, "newestMs": 12, "gone": 7}
-    within = page_value(page, trimmed, Turn(5), Span(B, Place.moment(20)))
+    within = told(page, trimmed, Turn(5), Span(B, Place.moment(20)))
     assert within["missingBeforeMs"] is None
 
 
 def test_reading_on_from_a_place_that_was_trimmed_says_that_something_is_missing() -> None:
     trimmed = Reach(1, C, C, C, None)
-    value = page_value(Page((entry(C),), "end", C, 1), trimmed, Turn(5, after=A), Span(A, None))
+    value = told(Page((entry(C),), "end", C, 1), trimmed, Turn(5, after=A), Span(A, None))
     assert value["missingBeforeMs"] == 12
-    onward = page_value(Page((), "end", None, 0), trimmed, Turn(5, after=C), Span(C, None))
+    onward = told(Page((), "end", None, 0), trimmed, Turn(5, after=C), Span(C, None))
     assert (onward["missingBeforeMs"], onward["newer"], onward["older"]) == (None, "0/12-3", "0/12-3")
 
 
 def test_a_page_whose_budget_was_used_up_goes_on_where_it_stopped() -> None:
-    value = page_value(Page((), "budget", B, 500), WHOLE, Turn(5), Span(None, Place.moment(20)))
+    value = told(Page((), "budget", B, 500), WHOLE, Turn(5), Span(None, Place.moment(20)))
     assert (value["stopped"], value["looked"], value["atMs"], value["older"]) == ("budget", 500, 10, "1/10-0")
 
 
 def test_an_empty_page_at_a_moment_can_be_left_for_newer_ones() -> None:
-    value = page_value(Page((), "end", None, 0), WHOLE, Turn(5), Span(None, Place.moment(9)))
+    value = told(Page((), "end", None, 0), WHOLE, Turn(5), Span(None, Place.moment(9)))
     assert (value["older"], value["newer"]) == (None, "9")
     assert Turn.parse({"after": value["newer"]}, streams=2).after == Place.moment(9)

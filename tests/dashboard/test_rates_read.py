@@ -36,7 +36,7 @@ def test_what_is_new_and_what_is_older_is_added_once(redis_url: str, prefix: str
 
     async def main() -> None:
         redis = connect_async(redis_url)
-        read = RatesRead(redis, keys)
+        read = RatesRead(redis, keys, fresh_s=0)
         timeline, reaches_ms = await read.since(now_ms - 900_000)
         assert reaches_ms == now_ms - 3 * HOUR_MS
         assert total(timeline, span_ms=900_000, now_ms=now_ms) == pytest.approx(50, abs=1)
@@ -58,6 +58,24 @@ def test_a_stream_that_is_not_there_gives_no_bars(redis_url: str, prefix: str) -
         timeline, reaches_ms = await RatesRead(redis, Keys(prefix)).since(0)
         assert reaches_ms is None
         assert total(timeline, span_ms=900_000, now_ms=time.time_ns() // 1_000_000) == 0
+        await redis.aclose()
+
+    asyncio.run(main())
+
+
+def test_what_was_read_a_moment_ago_is_not_read_again(redis_url: str, prefix: str) -> None:
+    keys, now_ms = Keys(prefix), time.time_ns() // 1_000_000
+
+    async def main() -> None:
+        redis = connect_async(redis_url)
+        read = RatesRead(redis, keys, fresh_s=60)
+        await read.since(now_ms - 900_000)
+        with Redis.from_url(redis_url) as client:
+            tell(client, keys, now_ms - 3 * HOUR_MS, 1)
+        timeline, _ = await read.since(now_ms - 900_000)
+        assert total(timeline, span_ms=24 * HOUR_MS, now_ms=now_ms) == 0
+        await read.since(now_ms - 24 * HOUR_MS)
+        assert total(timeline, span_ms=24 * HOUR_MS, now_ms=now_ms) == 1
         await redis.aclose()
 
     asyncio.run(main())
