@@ -98,6 +98,8 @@ def take(page: Page, picture: Picture) -> Image.Image:
     seen = page.get_by_role("button", name="Mark as seen")
     if seen.is_visible():
         seen.click()
+    page.mouse.move(1, 1)
+    page.wait_for_selector(".said:empty", state="attached")
     page.wait_for_timeout(_SETTLE_MS)
     if picture.opens:
         page.locator(f".{picture.opens} tbody tr[data-address]:has(.diff + .diff)").first.click()
