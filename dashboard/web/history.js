@@ -70,7 +70,7 @@ export class History {
 
   title() {
     const { view, key, fromMs, toMs } = this.of
-    if (fromMs !== null) return `${moment.format(fromMs)} to ${moment.format(toMs)}`
+    if (fromMs !== null) return moment.formatRange(fromMs, toMs)
     if (view === null) return "History"
     return key === null ? `History of ${view}` : `History of ${view} ${key.slice(0, 200)}`
   }
@@ -165,7 +165,7 @@ export class History {
     if (stays) words.push(onward ? "There is nothing newer." : "There is nothing older.")
     else if (rows.length) {
       const [newest, oldest] = [rows[0], rows.at(-1)]
-      words.push(`${count(rows.length)} ${rows.length === 1 ? "record" : "records"}, ${moment.format(oldest.at_ms)} to ${moment.format(newest.at_ms)}.`)
+      words.push(`${count(rows.length)} ${rows.length === 1 ? "record" : "records"}, ${moment.formatRange(Math.min(oldest.at_ms, newest.at_ms), newest.at_ms)}.`)
     }
     if (looked > rows.length) words.push(`Looked through ${count(looked)}, ${onward ? "up" : "back"} to ${moment.format(value.atMs)}.`)
     if (value.stopped === "end" && !onward && !stays && this.of.fromMs === null) words.push("This is where the feed begins.")
