@@ -43,6 +43,9 @@ def rows(client: Redis, keys: Keys, accounts: Accounts) -> None:
     add(client, keys, "u", "The Matrix", before=before, changed=("title", "year", "cast"))
     old = json.dumps({**joined, "movie": {"title": "Matrix"}})
     add(client, keys, "u", "", view="comments", before=old, after=json.dumps(joined), versions=versions, cause="movie")
+    for n in range(2):
+        shared = {"view": "comments", "key": f"k{n}", "versions": versions, "cause": "movie", "position": "p9"}
+        add(client, keys, "u", "", before=old, after=json.dumps(joined), changed=("movie.title",), **shared)
     add(client, keys, "d", "Gigli")
 
 
@@ -131,10 +134,13 @@ def test_the_page_can_be_used_by_keyboard_alone(page: Page) -> None:
             break
     expect(table).to_be_focused()
     page.keyboard.press("ArrowDown")
+    fan_out = table.get_by_role("button", expanded=False)
+    expect(fan_out).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(page.locator(".updated tbody tr").nth(1)).to_be_focused()
     page.keyboard.press("Home")
-    expect(page.locator(".updated tbody tr").first).to_be_focused()
+    expect(fan_out).to_be_focused()
+    page.keyboard.press("ArrowDown")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Escape")
     expect(table).to_be_focused()
@@ -194,8 +200,11 @@ def test_the_planets_are_said_as_text(page: Page) -> None:
 
 def test_everything_that_opens_passes_the_audit(page: Page) -> None:
     drawer = page.get_by_role("complementary")
-    for table in ("Created", "Updated"):
+    page.get_by_role("region", name="Updated rows").get_by_role("button", expanded=False).click()
+    assert violations(page) == [], "a fan-out"
+    for table, key in (("Created", "ArrowDown"), ("Updated", "End")):
         page.get_by_role("region", name=f"{table} rows").press("ArrowDown")
+        page.keyboard.press(key)
         page.keyboard.press("Enter")
         expect(drawer.get_by_role("tab", name="Raw")).to_be_visible()
         assert violations(page) == [], table
