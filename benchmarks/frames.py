@@ -17,7 +17,7 @@ import click
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.viewers import dashboard, written
-from dashboard.sign_in import COOKIE
+from dashboard.access.sign_in import COOKIE
 from tests import browser
 
 _LIVE_TIMEOUT_MS = 30_000

@@ -17,10 +17,10 @@ from redis.asyncio import Redis
 from connectors.accounts import Session
 from connectors.errors import ConfigError, DBWatchError
 from connectors.settings import Keys
-from dashboard.hidden import hidden_paths
-from dashboard.messages import answer, failed, progress
-from dashboard.permissions import Action, require
-from dashboard.roles import Hidden
+from dashboard.access.hidden import hidden_paths
+from dashboard.access.permissions import Action, require
+from dashboard.access.roles import Hidden
+from dashboard.live.messages import answer, failed, progress
 
 MOST_AT_ONCE = 8
 _LONGEST_NAME = 40

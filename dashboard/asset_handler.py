@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from tornado.web import HTTPError, RequestHandler
 
+from dashboard.access.sign_in import session_of_request
 from dashboard.assets import assets
-from dashboard.sign_in import session_of_request
 
 PATTERN = r"/assets/([0-9a-f]{16})/([a-z_]+\.(?:js|css))"
 

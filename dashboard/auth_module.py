@@ -1,8 +1,8 @@
-"""What Bokeh calls an auth module: it names the gate's parts, which `dashboard.sign_in` holds."""
+"""What Bokeh calls an auth module: it names the gate's parts, which `dashboard.access.sign_in` holds."""
 
 from __future__ import annotations
 
-from dashboard.sign_in import LoginHandler, LogoutHandler, get_user_async
+from dashboard.access.sign_in import LoginHandler, LogoutHandler, get_user_async
 
 __all__ = ["LoginHandler", "LogoutHandler", "get_user_async", "login_url", "logout_url"]
 

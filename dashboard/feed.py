@@ -12,13 +12,13 @@ from panel.custom import JSComponent
 
 from connectors.accounts import Session
 from connectors.errors import DBWatchError
+from dashboard.access.sign_in import sockets
 from dashboard.answers import ANSWERS
 from dashboard.asks import Desk
-from dashboard.lenses import lens_of
-from dashboard.messages import refused, visitor
-from dashboard.reader import reader
-from dashboard.showing import Showing
-from dashboard.sign_in import sockets
+from dashboard.away.showing import Showing
+from dashboard.live.lenses import lens_of
+from dashboard.live.messages import refused, visitor
+from dashboard.live.reader import reader
 
 
 class Feed(JSComponent):
@@ -53,7 +53,7 @@ class Feed(JSComponent):
             self._watch(message["watch"])
 
     def _was_told(self) -> None:
-        """What the browser may say that it has shown (`dashboard.shown`), before it says so or sees another feed."""
+        """What the browser may say that it has shown (`away.shown`), before it says so or sees another feed."""
         for positions in reader().told(self.tell) or ():
             self._showing.sent(positions)
 

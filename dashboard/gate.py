@@ -25,7 +25,7 @@ def gate(argv: Sequence[str]) -> bool:
     """Set Bokeh up to serve our page behind the sign-in, if that is what this process is to do; whether it is.
 
     Where Panel's own options name an OAuth provider, that one signs people in, and ours lets in those of them who have
-    an account (`dashboard.providers`). An auth module, or the shared password of `--basic-auth`, goes before all that,
+    an account (`access.providers`). An auth module, or the shared password of `--basic-auth`, goes before all that,
     and then the page itself stays closed: it shows nothing to a request that our sign-in has not let in.
     """
     if not serves_dashboard(argv):
@@ -34,9 +34,11 @@ def gate(argv: Sequence[str]) -> bool:
     from bokeh.settings import settings
 
     from connectors import logs
-    from dashboard import asset_handler, export_handler, providers
-    from dashboard.checks import check
-    from dashboard.sign_in import HealthHandler
+    from dashboard import asset_handler
+    from dashboard.access import providers
+    from dashboard.access.checks import check
+    from dashboard.access.sign_in import HealthHandler
+    from dashboard.history import export_handler
 
     logs.configure()
     check()

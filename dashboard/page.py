@@ -9,10 +9,10 @@ import panel as pn
 import structlog
 
 from connectors.accounts import Session
+from dashboard.access.sign_in import sockets, visitor_of
 from dashboard.assets import STYLES, assets
 from dashboard.feed import feed_for
 from dashboard.looks import look_script
-from dashboard.sign_in import sockets, visitor_of
 
 TITLE = "DB Watch"
 _CLOSED = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from connectors.audit import MOST
 from connectors.errors import ConfigError
+from dashboard.access.people import people
 from dashboard.asks import Ask
-from dashboard.people import people
 
 USUAL = 50
 

@@ -12,10 +12,10 @@ from connectors.errors import BadRecord, ConfigError
 from connectors.places import Place
 from connectors.stretches import START, EntryId, Stretches, entry_id_of, id_text
 from dashboard.asks import Ask
-from dashboard.away import value_of
-from dashboard.missed import look_up, named, page, sum_up, take_for_seen
-from dashboard.pages import history_row
-from dashboard.shown import positions_of, stretches_of, told_stretches
+from dashboard.away.missed import look_up, named, page, sum_up, take_for_seen
+from dashboard.away.shown import positions_of, stretches_of, told_stretches
+from dashboard.away.summary import value_of
+from dashboard.history.pages import history_row
 
 MOST_ROWS = 200
 

@@ -9,10 +9,10 @@ import orjson
 
 from connectors.errors import ConfigError
 from connectors.tickets import Tickets
+from dashboard.access.roles import roles
 from dashboard.asks import Ask
-from dashboard.exports import Order
 from dashboard.filters import parse
-from dashboard.roles import roles
+from dashboard.history.exports import Order
 
 _LOOK_EVERY_S = 0.3
 _BEGINS_WITHIN_S = 20.0

@@ -15,14 +15,14 @@ from connectors.records import Record
 from connectors.redis_client import translated
 from connectors.stream_ids import parts
 from connectors.summaries import one_line, summary_of
+from dashboard.access.hidden import hide_fields
+from dashboard.access.roles import Hidden
 from dashboard.asks import Ask
-from dashboard.flow_processes import Process
-from dashboard.health import FIGURES, worst
-from dashboard.hidden import hide_fields
-from dashboard.hot import Cause, Hot, Place, Row, Top
-from dashboard.reader import reader
-from dashboard.roles import Hidden
-from dashboard.watch import Seen
+from dashboard.health.findings import FIGURES, worst
+from dashboard.health.flow_processes import Process
+from dashboard.health.hot import Cause, Hot, Place, Row, Top
+from dashboard.health.watch import Seen
+from dashboard.live.reader import reader
 
 MOST_LETTERS = 50
 _LONGEST_TEXT = 120

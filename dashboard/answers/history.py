@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from connectors.places import Page, Span
 from connectors.stream_pages import Breath, page_of, reach_of, settled_end
+from dashboard.access.hidden import hide_fields
 from dashboard.asks import Ask
 from dashboard.filters import parse
-from dashboard.hidden import hide_fields
-from dashboard.pages import Chosen, HistoryRow, Turn, history_row, page_value
+from dashboard.history.pages import Chosen, HistoryRow, Turn, history_row, page_value
 
 
 async def history(ask: Ask) -> object:

@@ -11,13 +11,13 @@ from connectors.places import Place, Span
 from connectors.redis_client import translated
 from connectors.stream_ids import Placed
 from connectors.stream_pages import Fields, page_of, reach_of
-from dashboard.addresses import RecordAddress
+from dashboard.access.hidden import hide_fields
 from dashboard.answers.history import rows_of
 from dashboard.asks import Ask
-from dashboard.detail import detail_of
-from dashboard.hidden import hide_fields
-from dashboard.pages import Chosen, Turn, page_value
-from dashboard.values import Limits, Name, Value, part
+from dashboard.history.pages import Chosen, Turn, page_value
+from dashboard.record.addresses import RecordAddress
+from dashboard.record.detail import detail_of
+from dashboard.record.values import Limits, Name, Value, part
 
 _WHOLE = Limits(text=20_000, texts=4_000_000, items=5_000, nodes=20_000)
 _PART = Limits(text=200_000, texts=1_000_000, items=500, nodes=3_000)

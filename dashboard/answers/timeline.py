@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from connectors.redis_client import translated
 from dashboard.asks import Ask
-from dashboard.rates_read import rates_read
-from dashboard.timeline import Window, window_value
+from dashboard.history.rates_read import rates_read
+from dashboard.history.timeline import Window, window_value
 
 
 async def timeline(ask: Ask) -> object:

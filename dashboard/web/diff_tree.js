@@ -1,4 +1,4 @@
-// The difference of two rows as a tree (see dashboard/diffs.py): what changed is open, what stayed is folded away.
+// The difference of two rows as a tree (see dashboard/record/diffs.py): what changed is open, what stayed is folded away.
 
 import { bdi, button, node } from "./dom.js"
 import { itemNode, nameNode, plain, Spot, valueNode } from "./value_tree.js"

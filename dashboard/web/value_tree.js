@@ -1,4 +1,4 @@
-// A JSON value as a tree (see dashboard/values.py): what is nested opens, what was left out can be asked for, and a plain
+// A JSON value as a tree (see dashboard/record/values.py): what is nested opens, what was left out can be asked for, and a plain
 // value can be clicked to look for others like it.
 
 import { bdi, button, node } from "./dom.js"

@@ -1,5 +1,5 @@
 // What has been on the visible screen of the feed, and what has come while nobody could look. The server keeps what is
-// said of it (see dashboard/shown.py); a tab that is loaded again says once more what it may not have been able to.
+// said of it (see dashboard/away/shown.py); a tab that is loaded again says once more what it may not have been able to.
 
 const MOST = 60 // stretches, and rows of a table
 const MEMORY = "dbwatch-watched"

@@ -11,7 +11,7 @@ from redis import Redis
 
 from connectors.records import Record, Versions
 from connectors.settings import Keys
-from dashboard.sign_in import COOKIE
+from dashboard.access.sign_in import COOKIE
 from tests.dashboard.serving import Server
 
 NAME = "trinity"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dashboard.access.sign_in import COOKIE
 from dashboard.assets import STYLES, assets, bundled
-from dashboard.sign_in import COOKIE
 from tests.dashboard.browsing import NAME, PASSWORD
 from tests.dashboard.serving import Server
 

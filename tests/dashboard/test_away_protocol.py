@@ -24,7 +24,7 @@ from connectors.settings import Keys
 from connectors.stream_extents import extents_of
 from connectors.stretch_reading import Page, page_within, up_to
 from connectors.stretches import EntryId, Stretch, Stretches, union
-from dashboard.shown import Sent, told_stretches
+from dashboard.away.shown import Sent, told_stretches
 
 NAME = "ann"
 Entry = tuple[str, EntryId]

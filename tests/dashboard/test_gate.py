@@ -41,7 +41,7 @@ def test_panel_is_told_of_it_by_its_entry_point() -> None:
 def test_importing_panel_for_another_program_loads_none_of_it() -> None:
     code = (
         "import sys, panel.auth; from bokeh.settings import settings; "
-        "sys.exit(bool(settings.auth_module()) or 'dashboard.sign_in' in sys.modules)"
+        "sys.exit(bool(settings.auth_module()) or 'dashboard.access.sign_in' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 

@@ -11,8 +11,8 @@ from redis import Redis
 
 from connectors.accounts import Accounts
 from connectors.settings import Keys
+from dashboard.access.sign_in import COOKIE
 from dashboard.assets import assets
-from dashboard.sign_in import COOKIE
 from tests.dashboard import listing_panel
 from tests.dashboard.paths import HANDSHAKE, SECRET, put_secret
 from tests.dashboard.serving import Server, serving

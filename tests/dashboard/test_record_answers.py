@@ -15,10 +15,10 @@ from connectors.errors import ConfigError
 from connectors.records import LookupVersion, Record, Versions
 from connectors.redis_client import connect_async
 from connectors.settings import Keys
+from dashboard.access.hidden import hidden_paths
+from dashboard.access.roles import roles
 from dashboard.answers import ANSWERS
 from dashboard.asks import Ask
-from dashboard.hidden import hidden_paths
-from dashboard.roles import roles
 from dbwatch.valkey import Valkey
 
 VISITOR = Session("id", "trinity", "viewer")

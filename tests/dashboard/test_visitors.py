@@ -17,8 +17,8 @@ from connectors.accounts import Accounts, SignedIn
 from connectors.audit import Audit
 from connectors.records import Record, Versions
 from connectors.settings import Keys
+from dashboard.access.sign_in import COOKIE
 from dashboard.answers import ANSWERS
-from dashboard.sign_in import COOKIE
 from tests.dashboard.conftest import PASSWORD
 from tests.dashboard.paths import HANDSHAKE
 from tests.dashboard.serving import Server, serving

@@ -11,14 +11,14 @@ from typing import Any, cast
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from dashboard.sign_in import COOKIE
+from dashboard.access.sign_in import COOKIE
 from tests.dashboard.serving import Server
 
 _LARGEST_FRAME = 64 * 1024 * 1024
 
 
 class Watcher:
-    """One open page. `told` holds the page's messages of the last `hear`, by the types of `dashboard.messages`."""
+    """One open page. `told` holds the page's messages of the last `hear`, by the types of `dashboard.live.messages`."""
 
     def __init__(self, socket: WebSocketClientConnection, model: str) -> None:
         self._socket = socket

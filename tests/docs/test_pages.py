@@ -26,10 +26,10 @@ from connectors.mongo_state import SourceProgress
 from connectors.passwords import LONGEST_PASSWORD, ROLES, SHORTEST_PASSWORD
 from connectors.records import LookupVersion, Record, Versions
 from connectors.settings import DEFAULTS, Keys
-from dashboard.health import FIGURES
-from dashboard.hidden import HIDDEN_VALUE
-from dashboard.permissions import EXPORT_ROWS
-from dashboard.roles import parse_roles
+from dashboard.access.hidden import HIDDEN_VALUE
+from dashboard.access.permissions import EXPORT_ROWS
+from dashboard.access.roles import parse_roles
+from dashboard.health.findings import FIGURES
 from dbwatch.cli import cli
 from flows.health import Health
 from flows.metrics import SPECS
@@ -259,7 +259,7 @@ def test_every_exit_status_is_in_the_table() -> None:
 
 
 def test_every_status_of_the_dashboard_is_explained() -> None:
-    source = ast.parse((ROOT / "dashboard" / "status.py").read_text(encoding="utf-8"))
+    source = ast.parse((ROOT / "dashboard" / "health" / "status.py").read_text(encoding="utf-8"))
     calls = [n for n in ast.walk(source) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Status"]
     labels = {ast.literal_eval(call.args[1]) for call in calls}
     page = section(text_of("dashboard.md"), "What it shows")

@@ -15,8 +15,8 @@ from connectors.errors import DBWatchError
 from connectors.records import Record, Versions
 from connectors.redis_client import connect
 from connectors.settings import Keys
+from dashboard.access.roles import roles
 from dashboard.answers import away
-from dashboard.roles import roles
 from tests.dashboard.asking import asked
 
 

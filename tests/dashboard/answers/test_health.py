@@ -11,9 +11,9 @@ from connectors.dead_letters import DeadLetter
 from connectors.errors import ConfigError, TransientError
 from connectors.redis_client import connect
 from connectors.settings import Keys
+from dashboard.access.roles import Hidden
 from dashboard.answers import health as answers
 from dashboard.answers.health import MOST_LETTERS, deadletters, health
-from dashboard.roles import Hidden
 from tests.dashboard.asking import asked
 
 

@@ -1,0 +1,1 @@
+"""Who may see what: sign-in, sessions, accounts, roles, and the fields that a role may not see."""

@@ -1,0 +1,1 @@
+"""While you were away: what somebody has seen, and what they missed."""

@@ -1,0 +1,1 @@
+"""How well everything is: rates, latencies, the flow's processes, Redis, the hottest rows."""

@@ -1,0 +1,1 @@
+"""What the feed holds: pages, the timeline, exports."""

@@ -1,0 +1,1 @@
+"""One record: what changed, the whole row, what caused it, and the addresses that stay."""
