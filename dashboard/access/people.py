@@ -1,4 +1,7 @@
-"""Accounts for the server's event loop: its calls wait in threads, hashing in few of them."""
+"""Accounts for the server's event loop: its calls wait in threads, hashing in few of them.
+
+Who asks is asked of Redis for each request: while it hangs, requests are refused soon, so that they do not pile up.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TypeVar
 
 from connectors.accounts import Accounts, Refused, Session, SignedIn
 from connectors.audit import Audit, Deed, Outcome, Page
+from connectors.errors import TransientError
 from connectors.redis_client import connect
 from connectors.settings import Settings
 from dashboard.access.roles import roles
@@ -17,6 +21,7 @@ from dashboard.access.roles import roles
 T = TypeVar("T")
 
 _READERS = 4
+_WITHIN_S = 3.0
 _HASHERS = 2  # each hash takes 64 MB and a core for about 0.1 s: more at once would starve the page
 
 
@@ -30,10 +35,10 @@ class People:
         self._hashing = ThreadPoolExecutor(_HASHERS, "dbwatch hash")
 
     async def session(self, token: str) -> Session | None:
-        return await _in(self._reading, partial(self._accounts.session, token))
+        return await _in_time(self._reading, partial(self._accounts.session, token))
 
     async def sessions(self, ids: Sequence[str]) -> list[Session | None]:
-        return await _in(self._reading, partial(self._accounts.sessions, ids))
+        return await _in_time(self._reading, partial(self._accounts.sessions, ids))
 
     async def sign_in(self, name: str, password: str, *, address: str) -> SignedIn | Refused:
         return await _in(self._hashing, partial(self._accounts.sign_in, name, password, address=address))
@@ -70,3 +75,11 @@ def people() -> People:
 
 async def _in(pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+
+async def _in_time(pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    """What only reads. Raises `TransientError` when it takes too long; when it has not begun by then, it never does."""
+    try:
+        return await asyncio.wait_for(_in(pool, call), _WITHIN_S)
+    except TimeoutError as exc:
+        raise TransientError(f"reading sessions: no answer within {_WITHIN_S:g} s") from exc

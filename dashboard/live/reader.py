@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from redis.asyncio import Redis
 
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, TransientError
 from connectors.redis_client import connect_async, translated
 from connectors.settings import Keys, Settings
 from connectors.stream_ids import BEGINNING, newest_of
@@ -41,6 +42,8 @@ _ENTRY_S = TICK_S / PER_BATCH
 _SHORTEST_S = 0.02
 _TURN = 500
 BEAT_S = 1.0
+PATIENCE_S = 2.0
+"""So long after its time may Redis answer; a page that hears nothing for 3.5 s takes this server for gone."""
 VITALS_S = 5.0
 HOT_MOST = 1000
 """So many of the entries of one read are counted for the hottest rows."""
@@ -49,6 +52,8 @@ LOOK_BACK_FILTERED = 10_000
 """So many of the newest entries of each stream are looked through when somebody begins to watch."""
 
 _Entries = list[tuple[str, Mapping[str, str]]]
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -123,8 +128,8 @@ class Reader:
                     await self._begin()
                 else:
                     await self._await_news()
-                    pause_s = await self._read_news()
-                await self._read_figures()
+                    pause_s = await self._in_time(self._read_news())
+                await self._in_time(self._read_figures())
                 self._away = False
             except DBWatchError as exc:
                 self._tell_away(exc)
@@ -134,9 +139,17 @@ class Reader:
                 await asyncio.sleep(BEAT_S)
             await asyncio.sleep(pause_s)
 
+    async def _in_time(self, reading: Coroutine[Any, Any, T]) -> T:
+        """What is read, unless Redis hangs. Once that was told there is all the time that its client gives: what comes
+        late may be large, and must come some time.
+        """
+        async with _patience(None if self._away else PATIENCE_S):
+            return await reading
+
     async def _begin(self) -> None:
         """From now on everything is read; what stands there already fills the channels."""
-        newest = await self._newest(dict.fromkeys(self._keys.changes, BEGINNING), 1)
+        async with _patience(PATIENCE_S):
+            newest = await self._newest(dict.fromkeys(self._keys.changes, BEGINNING), 1)
         self._positions = {stream: entries[0][0] if entries else BEGINNING for stream, entries in newest.items()}
         for channel in self._channels.values():
             self._fill_soon(channel)
@@ -185,9 +198,11 @@ class Reader:
     async def _await_news(self) -> None:
         """Until there is something new in the feed, or it is time for the next beat."""
         left_ms = round((self._beat_at_s + BEAT_S - time.monotonic()) * 1000)
-        if left_ms > 0:
+        if left_ms > 0 or self._away:
+            left_ms = max(left_ms, 1)  # none at all would be for ever
             with translated(f"waiting for {', '.join(self._positions)}"):
-                await self._client.xread({**self._positions}, count=1, block=left_ms)
+                async with _patience(left_ms / 1000 + PATIENCE_S):
+                    await self._client.xread({**self._positions}, count=1, block=left_ms)
 
     async def _read_news(self) -> float:
         """Tell what is new; how long to leave the viewers with it."""
@@ -283,6 +298,16 @@ class Reader:
             return time.time_ns() // 1_000_000
         read_ms, at_s = self._clock
         return read_ms + round((time.monotonic() - at_s) * 1000)
+
+
+@asynccontextmanager
+async def _patience(most_s: float | None) -> AsyncGenerator[None]:
+    """Raises `TransientError` for what takes longer."""
+    try:
+        async with asyncio.timeout(most_s):
+            yield
+    except TimeoutError as exc:
+        raise TransientError("Redis does not answer in time; it hangs, or has too much to do") from exc
 
 
 def _cut_before(oldest_first: Sequence[Entry], most: int) -> frozenset[Key]:
