@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -72,7 +73,12 @@ class Server:
         command = [*panel, "serve", str(self._app), "--port", str(self.port), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--address", "127.0.0.1"], env=self._env, cwd=self._cwd, stdout=log, stderr=log
+                [*command, "--address", "127.0.0.1"],
+                env=self._env,
+                cwd=self._cwd,
+                stdout=log,
+                stderr=log,
+                process_group=0,  # with --num-procs there are more than this one
             )
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while not self._answers():
@@ -82,7 +88,7 @@ class Server:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.terminate()
+            os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(timeout=20)
             self._process = None
 
