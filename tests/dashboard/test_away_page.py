@@ -18,6 +18,7 @@ from connectors.settings import Keys
 from connectors.stretches import Seen, entry_id_of
 from dbwatch.valkey import Valkey
 from tests.conftest import wait_until
+from tests.dashboard.auditing import violations
 from tests.dashboard.browsing import NAME, opened
 from tests.dashboard.serving import Server
 
@@ -161,6 +162,7 @@ def test_what_was_missed_is_told_paged_through_once_and_then_seen(
     expect(page.locator(".away ol li").first).to_contain_text("18×")
     expect(page.locator(".away")).to_contain_text("<b>no such field</b>")
     page.screenshot(path=SCREENSHOTS / "away.png")
+    assert violations(page) == []
 
     live = feed.write(2)  # what comes meanwhile is live, and not mixed in
     expect(in_table(page, live[-1])).to_have_count(1)
@@ -172,6 +174,8 @@ def test_what_was_missed_is_told_paged_through_once_and_then_seen(
     page.get_by_role("button", name="Earlier").click()
     expect(page.locator(".away-position")).to_have_text("51–100 of 120")
     page.screenshot(path=SCREENSHOTS / "away-pages.png")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert violations(page) == []
     feed.wait_until_seen([*missed, *live])
     page.close()
     page = opened(other, server, token)
