@@ -1,5 +1,6 @@
 // One record in the drawer: what changed, the row, the raw record, and what it was made of. Its address is in the URL.
 
+import { copied } from "./copied.js"
 import { tabs } from "./detail_tabs.js"
 import { diffNode, newValues } from "./diff_tree.js"
 import { bdi, button, icon, node } from "./dom.js"
@@ -111,24 +112,6 @@ export class Detail {
   async copy(text, what) {
     const done = await copied(text)
     this.page.say(done ? `${what} was copied.` : `${what} could not be copied: the browser does not allow it.`, { level: done ? "ok" : "bad" })
-  }
-}
-
-// Also where the page is not served securely, and browsers have no clipboard for it.
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text)
-    return true
-  } catch {
-    const field = node("textarea", { class: "unseen", "aria-hidden": "true" })
-    field.value = text
-    document.body.append(field)
-    const had = document.activeElement
-    field.select()
-    const done = document.execCommand("copy")
-    field.remove()
-    had?.focus()
-    return done
   }
 }
 

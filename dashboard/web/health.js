@@ -1,6 +1,7 @@
 // The whole of Health, in the drawer: figures that explain themselves, views, processes, the hottest rows, dead letters.
 
 import { bdi, button, node } from "./dom.js"
+import { keyed } from "./keyed.js"
 import { KINDS } from "./kinds.js"
 import { Level, explanation, worded } from "./level.js"
 import { explain } from "./tip.js"
@@ -241,21 +242,4 @@ function table(caption, heads, body, cls = "") {
   return node("div", { class: `health-scroll ${cls}`, tabindex: "0", role: "region", "aria-label": caption },
     node("table", {}, node("caption", { class: "unseen" }, caption),
       node("thead", {}, node("tr", {}, ...heads.map((head) => node("th", { scope: "col" }, head)))), body))
-}
-
-// Draws items in their order and keeps the element of each, so that focus and selection stay where they are.
-function keyed(parent, items, keyOf, make, show) {
-  const before = new Map([...parent.children].map((child) => [child.dataset.key, child]))
-  const active = parent.contains(document.activeElement) ? document.activeElement : null
-  const now = items.map((item) => {
-    const key = keyOf(item)
-    const child = before.get(key) ?? make(item)
-    child.dataset.key = key
-    show(child, item)
-    return child
-  })
-  const same = now.length === parent.children.length && now.every((child, i) => child === parent.children[i])
-  if (same) return
-  parent.replaceChildren(...now)
-  if (active?.isConnected) active.focus({ preventScroll: true })
 }

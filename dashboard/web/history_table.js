@@ -5,7 +5,7 @@ import { bdi, icon, node } from "./dom.js"
 import { because, diffs, joined } from "./row.js"
 import { count, moment } from "./words.js"
 
-export const OPERATIONS = {
+const OPERATIONS = {
   c: { word: "created", icon: "created" },
   u: { word: "updated", icon: "updated" },
   d: { word: "deleted", icon: "deleted" },

@@ -9,10 +9,10 @@ const METEOR_EVERY_S = 17
 const METEOR_LASTS_S = 1.1
 const PULSE_LASTS_S = 0.9
 
-export const PATTERNS = ["plain", "bands", "ring", "moon"]
+const PATTERNS = ["plain", "bands", "ring", "moon"]
 
 // Numbers from 0 to 1, always the same ones for a seed.
-export function seeded(seed) {
+function seeded(seed) {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

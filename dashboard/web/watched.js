@@ -5,7 +5,7 @@ const MOST = 60 // stretches, and rows of a table
 const MEMORY = "dbwatch-watched"
 
 // Ids of entries: "milliseconds-number".
-export function isBefore(one, other) {
+function isBefore(one, other) {
   const [a, b] = [one.split("-"), other.split("-")]
   return smaller(a[0], b[0]) || (a[0] === b[0] && smaller(a[1], b[1]))
 }

@@ -7,13 +7,6 @@ export const count = (n) => n.toLocaleString()
 export const rate = (n) => (n === 0 ? "0" : n.toLocaleString(undefined, { maximumFractionDigits: n < 10 ? 1 : 0 }))
 export const milliseconds = (n) => (n >= 10000 ? `${rate(n / 1000)} s` : `${rate(n)} ms`)
 
-export function bytes(n) {
-  const units = ["B", "kB", "MB", "GB", "TB"]
-  let unit = 0
-  while (n >= 1000 && unit < units.length - 1) { n /= 1000; unit += 1 }
-  return `${n.toLocaleString(undefined, { maximumFractionDigits: n < 10 && unit ? 1 : 0 })} ${units[unit]}`
-}
-
 // How long, in the unit that says it best.
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from redis import Redis
 
 from connectors.accounts import Accounts, SignedIn
@@ -17,6 +17,8 @@ from dbwatch.valkey import Valkey
 from tests import browser as finder
 from tests.dashboard.browsing import NAME, PASSWORD, TIMEOUT_MS, opened, tell_alive
 from tests.dashboard.serving import Server, serving
+
+expect.set_options(timeout=TIMEOUT_MS)  # where a claim is about time, the test says how long
 
 
 @pytest.fixture(scope="module")
