@@ -177,6 +177,7 @@ def _settings(addresses: Addresses) -> tuple[Settings, dict[str, str]]:
         "REDIS_URL": addresses.redis_url,
         "DBWATCH_CONFIG": str(config),
     }
+    del values["DBWATCH_METRICS"]  # said, it would have to be had, and another job may have it
     return Settings.load(values), {**os.environ, **values}
 
 

@@ -1,6 +1,7 @@
 // The timeline: what was written when, as bars, of which a stretch can be chosen (pointer, touch, keys) to see its records.
 
 import { drawing, node } from "./dom.js"
+import { heights } from "./heights.js"
 import { KINDS } from "./kinds.js"
 import { clock, count, milliseconds, moment, rate } from "./words.js"
 
@@ -8,6 +9,8 @@ const SPANS = [["15 min", 900_000], ["1 h", 3_600_000], ["6 h", 21_600_000], ["2
 const EVERY_MS = 5000
 const NARROW_PX = 640
 const HEIGHT = 100
+const TOP = 96 // of a bar that reaches the top of the scale
+const CHANGING = KINDS.filter(({ table }) => table !== null).map(({ kind }) => kind)
 const KEPT = "dbwatch.timeline"
 
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false })
@@ -37,10 +40,12 @@ export class Timeline {
     this.says = node("p", { class: "says" })
     this.paths = Object.fromEntries(KINDS.map(({ kind }) => [kind, drawing("path", { class: kind })]))
     this.before = drawing("rect", { class: "before", y: 0, height: HEIGHT, x: 0, width: 0 })
+    this.cuts = drawing("path", { class: "cut" })
+    this.beginning = node("span", { class: "beginning" })
     this.brush = drawing("rect", { class: "brush", y: 0, height: HEIGHT, x: 0, width: 0 })
-    this.svg = drawing("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, this.before, ...Object.values(this.paths), this.brush)
+    this.svg = drawing("svg", { preserveAspectRatio: "none", "aria-hidden": "true" }, this.before, ...Object.values(this.paths), this.cuts, this.brush)
     this.axis = node("div", { class: "axis", "aria-hidden": "true" })
-    this.chart = node("div", { class: "chart", tabindex: "0", role: "slider", "aria-label": "Chosen time", "aria-describedby": "timeline-keys" }, this.svg)
+    this.chart = node("div", { class: "chart", tabindex: "0", role: "slider", "aria-label": "Chosen time", "aria-describedby": "timeline-keys" }, this.svg, this.beginning)
     this.el = node("section", { class: "timeline", "aria-label": "Timeline" },
       node("header", {}, node("h2", {}, "Timeline"), this.spans, this.says, this.legend), this.chart, this.axis,
       node("p", { id: "timeline-keys", class: "unseen" }, "Arrow keys move, with Shift they widen, Enter opens the records of that time."))
@@ -100,33 +105,38 @@ export class Timeline {
 
   draw() {
     const { fromMs, barMs, reachesMs } = this.window
-    const total = (bar) => KINDS.reduce((n, { kind }) => n + (bar.sums[kind] ?? 0), 0)
-    const highest = Math.max(1, ...[...this.bars.values()].map(total))
+    const bars = [...this.bars.values()]
+    this.scale = heights(bars.map((bar) => bar.sums), CHANGING)
     const shapes = Object.fromEntries(KINDS.map(({ kind }) => [kind, ""]))
     const gap = this.length > 100 ? 0.12 : 0.2
-    for (const [atMs, bar] of this.bars) {
-      const x = (atMs - fromMs) / barMs + gap / 2
+    let cuts = ""
+    for (const [n, bar] of bars.entries()) {
+      const x = (bar.atMs - fromMs) / barMs + gap / 2
+      const { parts, cut } = this.scale.bars[n]
       let y = HEIGHT
       for (const { kind } of KINDS) {
-        const height = ((bar.sums[kind] ?? 0) / highest) * (HEIGHT - 4)
+        const height = (parts[kind] ?? 0) * (cut ? HEIGHT : TOP)
         if (height <= 0) continue
         y -= height
         shapes[kind] += `M${x.toFixed(2)} ${y.toFixed(2)}h${1 - gap}v${height.toFixed(2)}h${gap - 1}z`
       }
+      if (cut) cuts += `M${(x - gap / 2).toFixed(2)} 26l1 -8v8l-1 8z`
     }
+    this.cuts.setAttribute("d", cuts)
     this.svg.setAttribute("viewBox", `0 0 ${this.length} ${HEIGHT}`)
     for (const { kind } of KINDS) this.paths[kind].setAttribute("d", shapes[kind])
     for (const el of this.legend.children) el.hidden = !shapes[el.dataset.kind]
     const unknown = reachesMs === null ? this.length : Math.max(0, Math.min(this.length, (reachesMs - fromMs) / barMs - 1))
     this.before.setAttribute("width", unknown.toFixed(2))
-    this.highest = highest
+    this.beginning.style.width = `${(100 * unknown) / this.length}%`
+    this.beginning.textContent = reachesMs !== null && unknown > 0 ? `Figures begin at ${clock.format(reachesMs)}` : ""
     this.drawAxis()
     this.drawBrush()
   }
 
   drawAxis() {
     const { fromMs, toMs } = this.window
-    const ticks = innerWidth < NARROW_PX ? 3 : 6
+    const ticks = innerWidth < NARROW_PX ? 3 : this.spanMs === SPANS[0][1] ? 5 : 6 // whole minutes apart
     this.axis.replaceChildren(...Array.from({ length: ticks + 1 }, (_, n) =>
       node("span", {}, hour.format(fromMs + ((toMs - fromMs) * n) / ticks))))
   }
@@ -150,10 +160,11 @@ export class Timeline {
   }
 
   overall() {
-    const { barMs, reachesMs, fromMs } = this.window
-    if (!this.bars.size) return "Nothing was written in this time."
-    const since = reachesMs !== null && reachesMs > fromMs ? ` Figures begin at ${clock.format(reachesMs)}.` : ""
-    return `Highest: ${rate((this.highest * 1000) / barMs)} a second.${since}`
+    const perSecond = (n) => `${rate((n * 1000) / this.window.barMs)}/s`
+    const { highest, cut, ofChanges } = this.scale
+    if (!highest) return "Nothing was written in this time."
+    const said = `Highest: ${perSecond(highest)}${ofChanges ? "" : " (first read)"}; heights by the square root.`
+    return cut ? `${said} First read, ${perSecond(cut)}, cut off.` : said
   }
 
   // The figures of some bars, in words.
