@@ -31,7 +31,7 @@ export class Figures {
       node("dl", {}, ...this.latencies.map(([p, value]) => node("div", {}, node("dt", {}, p), node("dd", {}, value))))), "latency")
     this.el = node("div", { class: "figures" }, total,
       this.explained(node("section", { class: "figure chart", role: "group", "aria-label": "Last minute", tabindex: "0" },
-        node("h2", {}, "Last minute ", this.peak), this.chart), "rate"), latency,
+        node("h2", {}, node("span", { class: "minute" }, "Last minute "), this.peak), this.chart), "rate"), latency,
       node("section", { class: "figure well" }, this.levels, this.open))
   }
 

@@ -1,7 +1,7 @@
 // Figures and moments in words.
 
 export const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })
-export const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" })
+export const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hour12: false })
 
 export const count = (n) => n.toLocaleString()
 export const rate = (n) => (n === 0 ? "0" : n.toLocaleString(undefined, { maximumFractionDigits: n < 10 ? 1 : 0 }))
