@@ -37,12 +37,13 @@ export class Away {
         const { shown, ms } = this.watched.memory()
         this.look(positions, { shown, brief: ms !== null && Date.now() - ms < BRIEF_MS })
       },
-      back: (positions) => this.look(positions, { brief: Date.now() - this.watched.hiddenMs < BRIEF_MS }),
+      back: (positions) => this.look(positions, { shown: this.watched.all, brief: Date.now() - this.watched.hiddenMs < BRIEF_MS }),
     })
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible" && this.value) this.look(this.upTo) })
   }
 
-  // Ask what was missed up to these positions. `shown`: what an earlier page of this tab had on the screen.
+  // Ask what was missed up to these positions. `shown`: what this tab had on the screen, which the server may not have
+  // heard or not have kept yet.
   async look(upTo, { shown = {}, brief = false, again = false } = {}) {
     this.upTo = upTo
     this.asking?.abort()

@@ -112,6 +112,7 @@ function begin(root) {
     figures.show(null)
     tables.rates(null)
     page.link.broken()
+    away.watched.cut()
   })
   page.link.on("*", () => watchdog.hear())
   page.link.on("beat", ({ status: now, rates, leftOut, unreadable, nowMs, health }) => {

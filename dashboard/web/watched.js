@@ -13,7 +13,8 @@ function isBefore(one, other) {
 function smaller(one, other) { return one.length === other.length ? one < other : one.length < other.length }
 
 // `began(positions)` is called once, with where the page begins; `back(positions)` when somebody looks again at a page
-// to which something has come unseen.
+// to which something has come unseen: the page was hidden, or it was cut off, and what the server shows then may be the
+// newest only.
 export class Watched {
   constructor(page, { began, back }) {
     this.page = page
@@ -25,14 +26,20 @@ export class Watched {
     this.all = {} // the same since the page began
     this.rows = {} // the newest lines of each table: number of stream, id, and how many rows a line stands for
     this.blind = false
+    this.isCut = false
     page.link.on("fill", (message) => this.fill(message))
     page.link.on("news", ({ rows, grown, upTo }) => { this.drawn(rows); this.grown(grown); this.advance(upTo, this.visible) })
-    page.link.on("beat", ({ upTo }) => { this.advance(upTo, this.visible); this.say() })
+    page.link.on("beat", ({ upTo, rates }) => {
+      if (rates === null) this.cut()
+      this.advance(upTo, this.visible)
+      this.say()
+      if (rates !== null) this.joined()
+    })
     document.addEventListener("visibilitychange", () => this.turned())
     addEventListener("pagehide", () => this.say())
   }
 
-  get visible() { return document.visibilityState === "visible" && !this.blind }
+  get visible() { return document.visibilityState === "visible" && !this.blind && !this.isCut }
 
   // What an earlier page of this tab had shown and when it last did; `ms` is null when there was none.
   memory() {
@@ -99,6 +106,23 @@ export class Watched {
     this.page.link.send({ shown: this.unsaid })
     this.unsaid = {}
     sessionStorage.setItem(`${MEMORY}:${this.page.visitor.name}`, JSON.stringify({ shown: this.all, ms: Date.now() }))
+  }
+
+  // Nothing comes any more, because the server or its Redis is away.
+  cut() {
+    if (this.isCut) return
+    this.isCut = true
+    this.cutMs = Date.now()
+  }
+
+  joined() {
+    if (!this.isCut) return
+    this.isCut = false
+    if (document.visibilityState !== "visible") this.blind = true
+    else if (!this.blind) {
+      this.hiddenMs = this.cutMs
+      this.back({ ...this.at })
+    }
   }
 
   turned() {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -249,4 +251,20 @@ def test_who_is_back_soon_needs_no_notice_and_a_restarted_server_loses_nothing(
     server.start()
     expect(page.locator(".away h2 strong")).to_have_text("200 changes", timeout=30_000)
     assert all(map(feed.seen, shown))  # the page said once more what the server may not have heard
+    assert sorted(paged_through(page)) == sorted(missed)
+
+
+def test_what_comes_while_the_server_hangs_is_told_on_the_page_that_stood_open(
+    context: BrowserContext, server: Server, token: str, told: None, feed: Feed
+) -> None:
+    page = opened(context, server, token)
+    shown = feed.write(5)
+    expect(in_table(page, shown[-1])).to_have_count(1)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        expect(page.locator(".status")).to_contain_text("Cut off", timeout=5000)
+        missed = feed.write(200)  # more than the tables hold
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    expect(page.locator(".away h2 strong")).to_have_text("200 changes", timeout=30_000)
     assert sorted(paged_through(page)) == sorted(missed)
