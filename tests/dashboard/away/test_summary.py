@@ -70,6 +70,14 @@ def test_the_busiest_rows_stay_exact_among_many_quiet_ones() -> None:
     assert not tally.busiest(5)[1]
 
 
+def test_a_row_that_may_have_been_counted_before_it_was_forgotten_makes_them_inexact() -> None:
+    tally = Tally(tracked=1)
+    tally.add("s", [entry(n, key=key) for n, key in enumerate("aabbchhh")])
+    top, exact = tally.busiest(1)
+    assert (top[0].key, top[0].changes, top[0].error) == ("h", 3, 2)
+    assert not exact
+
+
 @given(st.lists(st.integers(0, 30), max_size=300), st.integers(1, 8), st.integers(1, 6))
 def test_counts_are_bounds_of_the_truth_and_exact_when_they_say_so(keys: list[int], tracked: int, most: int) -> None:
     tally = Tally(tracked=tracked)
