@@ -61,6 +61,7 @@ OPERATIONS: Mapping[str, Op] = {
     "delete": "d",
 }
 _SIGNS = (">=", "<=", "!=", "!~", "==", "=", "~", ">", "<")
+SIGN_CHARACTERS = "<>=!~"
 _A_CONDITION = "a word, a text in quotes, a comparison or `(`"
 
 
@@ -151,6 +152,8 @@ class _Parser:
         word = self._value()
         if word == "":
             raise self._scan.failed(f"a value after `{sign}`", begin)
+        if isinstance(word, str) and not word.strip(SIGN_CHARACTERS):
+            raise FilterError(begin, f"a value after `{sign}`, in quotes when it is a sign", f"`{word[:40]}`")
         value: Value = literal_of(word) if isinstance(word, str) else Text(word.text)
         if operator in ("~", "!~"):
             value = Text(word if isinstance(word, str) else word.text)

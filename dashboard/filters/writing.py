@@ -27,7 +27,7 @@ from dashboard.filters.conditions import (
     Words,
 )
 from dashboard.filters.literals import literal_of
-from dashboard.filters.parser import ANY_CAUSE, KEYWORDS, NO_CAUSE
+from dashboard.filters.parser import ANY_CAUSE, KEYWORDS, NO_CAUSE, SIGN_CHARACTERS
 from dashboard.filters.scanner import Scanner, ends_value
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
@@ -98,7 +98,7 @@ def _literal(operator: Operator, value: Value) -> str:
     match value:
         case Text(text):
             plain = operator in ("~", "!~") or literal_of(text) == value
-            return _value(text) if plain else quoted(text)
+            return _value(text) if plain and text.strip(SIGN_CHARACTERS) else quoted(text)
         case Number(number):
             return repr(number)
         case Moment(text):

@@ -241,7 +241,8 @@ def test_while_redis_is_away_the_page_says_so_and_goes_on_after(
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "height"), [("phone", 390, 844), ("laptop", 1366, 768), ("wall", 2560, 1440)]
+    ("name", "width", "height"),
+    [("phone", 390, 844), ("laptop", 1366, 768), ("laptop", 1280, 720), ("wall", 2560, 1440)],
 )
 def test_the_page_fits_its_screen(
     chromium: Browser,
@@ -260,6 +261,11 @@ def test_the_page_fits_its_screen(
     page = opened(context, server, token)
     wide = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
     assert wide <= width
+    tables, legend = (page.locator(part).bounding_box() for part in (".tables", ".sky-legend"))
+    assert tables is not None
+    assert legend is not None
+    assert tables["y"] + tables["height"] <= legend["y"]
+    assert tables["y"] <= height * (0.4 if name == "laptop" else 0.85)  # the rows are what the page is for
     shown = [table for table in ("created", "updated", "deleted") if page.locator(f"section.{table}").is_visible()]
     if name == "phone":
         assert shown == ["created"]

@@ -16,6 +16,7 @@ from dashboard.filters.parser import DEEPEST, LONGEST
     ("text", "at", "expected", "found"),
     [
         ("year >", 6, "a value after `>`", "the end"),
+        ("year > > 3", 7, "a value after `>`, in quotes when it is a sign", "`>`"),
         ("year > )", 7, "a value after `>`", "`)`"),
         ("(a or b", 7, "`)` for the `(` of column 1", "the end"),
         ("a) b", 1, "another condition or the end", "`)`"),
