@@ -107,7 +107,7 @@ function begin(root) {
   new Detail(page)
 
   const watchdog = new Watchdog((sinceMs) => {
-    status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs, todo: "It comes back by itself; see that `panel serve` runs." }, Date.now())
+    status.show({ level: "down", label: "Cut off", detail: "the server does not answer; what is shown is old", since_ms: sinceMs + page.aheadMs, todo: "It comes back by itself; see that `panel serve` runs." }, page.nowMs())
     root.classList.add("stale")
     figures.show(null)
     tables.rates(null)

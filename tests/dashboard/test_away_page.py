@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 import uuid
@@ -257,12 +258,15 @@ def test_who_is_back_soon_needs_no_notice_and_a_restarted_server_loses_nothing(
 def test_what_comes_while_the_server_hangs_is_told_on_the_page_that_stood_open(
     context: BrowserContext, server: Server, token: str, told: None, feed: Feed
 ) -> None:
+    context.add_init_script("{ const now = Date.now; Date.now = () => now() + 30 * 3600_000 }")  # a wrong clock
     page = opened(context, server, token)
     shown = feed.write(5)
     expect(in_table(page, shown[-1])).to_have_count(1)
     os.kill(server.pid, signal.SIGSTOP)
     try:
         expect(page.locator(".status")).to_contain_text("Cut off", timeout=5000)
+        lately = [time.strftime("since %H:%M", time.localtime(time.time() - ago_s)) for ago_s in (0, 30)]
+        expect(page.locator(".status .since")).to_contain_text(re.compile("|".join(lately)))
         missed = feed.write(200)  # more than the tables hold
     finally:
         os.kill(server.pid, signal.SIGCONT)
