@@ -21,8 +21,8 @@ from tests.dashboard.serving import Server
 pytestmark = pytest.mark.browser
 
 ROWS_PER_S = 500
-WARM_UP_S = 4.0
-SHORT_S = 6.0
+WARM_UP_S = 3.0
+SHORT_S = 4.0
 LONG_S = 60.0 * float(os.environ.get("MINUTES", "30"))
 
 

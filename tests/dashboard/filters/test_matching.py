@@ -114,7 +114,7 @@ def test_a_key_is_named_by_its_text_or_by_what_it_spells(text: str, key: str) ->
     assert not parse(text).matches_fields(fields_of(key='{"$numberInt": "6"}'))
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(aimed())
 def test_every_shortcut_gives_what_the_plain_evaluation_gives(pair: tuple[Filter, Mapping[str, str]]) -> None:
     asked, fields = pair
@@ -123,7 +123,7 @@ def test_every_shortcut_gives_what_the_plain_evaluation_gives(pair: tuple[Filter
     assert asked.matches(_record(fields)) is expected
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(comparisons(), st.sampled_from(["plain", "in an array", "in objects of an array"]))
 def test_a_value_is_compared_as_the_plain_evaluation_compares_it(pair: tuple[Compare, Any], where: str) -> None:
     condition, value = pair
