@@ -105,7 +105,7 @@ class Desk:
             value = await self._value(number, what, args)
         except DBWatchError as exc:
             self._tell(failed(number, str(exc)))
-        except Exception:
+        except Exception:  # a mistake in one answer must not leave the page waiting for it, nor end the others
             log.exception("page.answer_failed", what=what)
             self._tell(failed(number, "the server could not answer this; its log says why"))
         else:

