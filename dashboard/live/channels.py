@@ -91,7 +91,7 @@ class Channel:
         """How things stand, once a second."""
         self._beat = beat(
             status,
-            rates,
+            None if status.level == "down" else rates,  # those of the last seconds would look as if something came
             left_out=0 if rates is None else self._left_out(rates.shown),
             unreadable=self._tables.unreadable,
             now_ms=now_ms,

@@ -111,16 +111,16 @@ function begin(root) {
     root.classList.add("stale")
     figures.show(null)
     tables.rates(null)
+    planets.hear(null)
     page.link.broken()
     away.watched.cut()
   })
   page.link.on("*", () => watchdog.hear())
   page.link.on("beat", ({ status: now, rates, leftOut, unreadable, nowMs, health }) => {
-    const down = now.level === "down"
     status.show(now, nowMs ?? Date.now())
-    root.classList.toggle("stale", down)
-    figures.show(down ? null : rates, health)
-    tables.rates(down || rates === null ? null : rates.views)
+    root.classList.toggle("stale", now.level === "down")
+    figures.show(rates, health)
+    tables.rates(rates?.views ?? null)
     const said = []
     if (leftOut) said.push(`Too many to show them all: the newest are here, about ${rate(leftOut)} a second are left out.`)
     if (unreadable) said.push(`${unreadable.toLocaleString()} entries of the feed could not be read.`)

@@ -137,12 +137,15 @@ def test_no_request_goes_to_another_host(context: BrowserContext, server: Server
 def test_the_page_never_calls_a_silent_or_waiting_flow_live(
     page: Page, alive: Callable[..., None], figures: dict[str, Any], level: str, says: str
 ) -> None:
+    alive(count=3)
+    expect(page.locator(".sky-legend")).to_contain_text("movies")
     alive(**figures)
     status = page.locator(f'.status[data-level="{level}"]')
     expect(status).to_contain_text(says, timeout=5000)
     if level == "down":
         expect(page.locator(".root")).to_have_class("root stale")
         expect(page.locator(".total .number")).to_have_text("–")
+        expect(page.locator(".sky-legend")).to_contain_text("movies –")
 
 
 def test_a_flood_is_cut_and_said_to_be(page: Page, client: Redis, keys: Keys, alive: Callable[..., None]) -> None:
