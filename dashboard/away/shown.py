@@ -14,7 +14,6 @@ from connectors.errors import BadRecord
 from connectors.stretches import MOST_STRETCHES, START, EntryId, Stretch, Stretches, common, entry_id_of, id_text, union
 
 _MOST_PAIRS = 2 * MOST_STRETCHES  # more than what lies between the stretches that are kept
-_MOST_COUNTS = 600  # of positions sent; a browser tells what it has shown each second
 
 
 class Sent:
@@ -23,19 +22,14 @@ class Sent:
     def __init__(self, streams: Sequence[str]) -> None:
         self._streams = tuple(streams)
         self._sent: dict[str, Stretch] = {}
-        self._added: dict[str, dict[EntryId, int]] = {stream: {} for stream in streams}
 
-    def sent(self, positions: Mapping[str, EntryId], added: Mapping[str, int] | None = None) -> None:
+    def sent(self, positions: Mapping[str, EntryId]) -> None:
         """The page has what there is up to these: the first ones are its beginning, of what was before nothing is
-        believed. `added`: so many entries there ever were up to there."""
+        believed.
+        """
         for stream, position in positions.items():
             stretch = self._sent.get(stream, Stretch(position, position))
             self._sent[stream] = Stretch(stretch.after, max(stretch.upto, position))
-        for stream, count in (added or {}).items():
-            known = self._added[stream]
-            known[positions[stream]] = count
-            if len(known) > _MOST_COUNTS:
-                del known[next(iter(known))]
 
     def believed(self, claim: object) -> dict[str, Stretches]:
         """The part of a browser's claim that it was sent. Raises `BadRecord` for a claim of another form."""
@@ -45,11 +39,6 @@ class Sent:
             for stream, stretches in claimed.items()
             if stream in self._sent and (found := common(stretches, (self._sent[stream],)))
         }
-
-    @property
-    def added(self) -> Mapping[str, Mapping[EntryId, int]]:
-        """For positions lately sent, how many entries there were ever up to there."""
-        return self._added
 
 
 def stretches_of(claim: object, streams: Sequence[str]) -> dict[str, Stretches]:

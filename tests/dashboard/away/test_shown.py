@@ -18,7 +18,7 @@ STREAMS = ("s:0", "s:1")
 def sent() -> Sent:
     viewer = Sent(STREAMS)
     viewer.sent({"s:0": (5, 0), "s:1": (0, 0)})
-    viewer.sent({"s:0": (9, 2), "s:1": (0, 0)}, {"s:0": 40})
+    viewer.sent({"s:0": (9, 2), "s:1": (0, 0)})
     return viewer
 
 
@@ -26,7 +26,6 @@ def test_a_claim_counts_as_far_as_it_was_sent() -> None:
     assert sent().believed({"0": [["5-0", "7-0"]]}) == {"s:0": (Stretch((5, 0), (7, 0)),)}
     assert sent().believed({"0": [["0-0", "99-0"]], "1": [["0-0", "99-0"]]}) == {"s:0": (Stretch((5, 0), (9, 2)),)}
     assert sent().believed({"0": [["7-0", "6-0"], ["1-0", "4-0"]]}) == {}
-    assert sent().added["s:0"] == {(9, 2): 40}
 
 
 def test_nothing_is_believed_of_who_was_sent_nothing() -> None:
