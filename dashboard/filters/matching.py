@@ -30,8 +30,8 @@ from dashboard.filters.conditions import (
     View,
     Words,
 )
-from dashboard.filters.literals import folded, number_of, test_of
-from dashboard.filters.paths import Path, elements, leaves
+from dashboard.filters.literals import number_of, test_of
+from dashboard.filters.paths import Path, elements
 from dashboard.filters.subject import Subject
 
 Test: TypeAlias = Callable[[Subject], bool]
@@ -113,7 +113,7 @@ def _holds(needle: str, subject: Subject) -> bool:
     may_be_a_number = _OF_NUMBERS.issuperset(needle)
     if subject.is_verbatim and not may_be_a_number and needle not in subject.folded:
         return False
-    return any(needle in folded(value) for value in leaves(subject.row))
+    return any(needle in text for text in subject.folded_values)
 
 
 def _exists(path: Path, subject: Subject) -> bool:

@@ -10,6 +10,8 @@ import orjson
 
 from connectors.records import Record
 from connectors.rows import loads
+from dashboard.filters.literals import folded
+from dashboard.filters.paths import leaves
 
 
 class Subject:
@@ -80,6 +82,11 @@ class Subject:
     def folded(self) -> str:
         """The row's JSON in one case."""
         return self.row_text.casefold()
+
+    @cached_property
+    def folded_values(self) -> Sequence[str]:
+        """The texts of the row's plain values, each in one case."""
+        return [folded(value) for value in leaves(self.row)]
 
 
 def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
