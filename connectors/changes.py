@@ -18,12 +18,14 @@ class Shape(NamedTuple):
     `refs` are the paths whose values other rows are joined by: `Change.refs` holds them in comparable form.
     `shown` are the paths that stand in other rows or are looked up by, None for all: an update of one must carry the
     row as it was right after it, and the same at every reading, for answers are counted by it.
+    `typed`: changes tell the types of their values, too.
     """
 
     mask: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
     refs: tuple[str, ...] = ()
     shown: tuple[str, ...] | None = ()
+    typed: bool = False
 
 
 class Change(NamedTuple):
@@ -33,7 +35,7 @@ class Change(NamedTuple):
     the source committed it, in Unix milliseconds. `before` and `after` are the row as JSON text, shaped (masked), None
     when unknown or none. `named` lists, on `u`, the leaf paths that the source says it changed, None when it does not
     say. `refs` maps each path of the shape's `refs` to the value in `after`, as `rows.ref_text` writes it; None when
-    missing.
+    missing. `types` is what `connectors.archive.typed` says of `after`, where the shape asks for it.
 
     A `u` without `after` is a change whose row was gone when it was looked up; a delete follows it.
     """
@@ -47,3 +49,4 @@ class Change(NamedTuple):
     after: str | None
     named: tuple[str, ...] | None
     refs: Mapping[str, str | None]
+    types: str | None = None

@@ -101,6 +101,7 @@ def changes_of(events: Sequence[Received], shapers: Mapping[str, Shaper]) -> lis
                         None if row is None else shaper.text(row),
                         named_in(event, row, shaper),
                         shaper.refs(row),
+                        shaper.types(row),
                     ),
                 )
             )
@@ -129,6 +130,7 @@ def rows_of(documents: Sequence[Received], *, collection: str, shaper: Shaper, p
                 shaper.text(row),
                 None,
                 shaper.refs(row),
+                shaper.types(row),
             )
             changes.append(_new(Change, of_row))
     except Exception:  # as above

@@ -196,6 +196,7 @@ def change_of(event: Event, shape: Shape, looked_up: Document | None = None) -> 
             None if after is None else of.text(after),
             named_in(event, after, of),
             of.refs(after),
+            of.types(after),
         )
     except BadRecord as exc:
         raise BadRecord(f"{collection} {key} at position {position}: {exc}") from exc
@@ -208,7 +209,9 @@ def row_of(document: Document, *, collection: str, shape: Shape, position: str) 
         after = of.text(document)
     except BadRecord as exc:
         raise BadRecord(f"{collection} {key} in the snapshot at {position}: {exc}") from exc
-    return Change(collection, key, "r", position, position_ms(position), None, after, None, of.refs(document))
+    return Change(
+        collection, key, "r", position, position_ms(position), None, after, None, of.refs(document), of.types(document)
+    )
 
 
 def event_ms(event: Event) -> int:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors import rows
+from connectors.archive.typed import types_of
 from connectors.changes import Shape
 
 
@@ -28,6 +29,12 @@ class Shaper:
     def text(self, row: rows.Row) -> str:
         """The row as JSON text, shaped. Raises `BadRecord` for what JSON cannot hold."""
         return rows.dumps(row if self.whole else rows.shaped(row, self._mask, self._fields))
+
+    def types(self, row: rows.Row | None) -> str | None:
+        """What the text does not tell of the values' types, if that is asked for."""
+        if not self.shape.typed or row is None:
+            return None
+        return types_of(row if self.whole else rows.shaped(row, self._mask, self._fields))
 
     def refs(self, row: rows.Row | None) -> dict[str, str | None]:
         """The values that other rows are joined by, in comparable form; all None without a row."""

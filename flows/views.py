@@ -61,6 +61,11 @@ class Views:
         return {name: self._shape(name) for name in self.collections}
 
     @property
+    def whole_shapes(self) -> dict[str, Shape]:
+        """The same for whoever keeps all that is not masked, with the types of the values."""
+        return {name: shape._replace(fields=None, typed=True) for name, shape in self.shapes.items()}
+
+    @property
     def collections(self) -> tuple[str, ...]:
         """The watched collections: looked-up ones first, each after those that it refers to itself."""
         looked_up = self.looked_up

@@ -108,8 +108,9 @@ class ViewPlan:
 class Plan:
     """Where every change goes first, and where the stages are: keys, then values, then rows, then out."""
 
-    def __init__(self, views: Views) -> None:
-        shapes = views.shapes
+    def __init__(self, views: Views, *, whole: bool = False) -> None:
+        """`whole`: changes come with all fields that are not masked, whatever the views need."""
+        shapes = views.whole_shapes if whole else views.shapes
         self.lookups: list[LookupPlan] = []
         self.views: list[ViewPlan] = []
         for view in views.views:

@@ -1,0 +1,9 @@
+"""The archive: every change, masked and before the join, in Parquet files, so that the past can be read again.
+
+    schema    the columns, and changes to and from them (pure)
+    typed     the types that plain JSON does not tell, beside it (pure)
+    layout    how folders and files are called (pure)
+    chapter   what is written beside the files: what they hold, and up to when
+
+`docs/archive.md` describes the files for whoever reads them with other tools.
+"""

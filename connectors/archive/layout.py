@@ -1,0 +1,81 @@
+"""How the archive's folders and files are called. Pure.
+
+    ARCHIVE/CHAPTER/chapter.json
+    ARCHIVE/CHAPTER/progress-PARTITION.json
+    ARCHIVE/CHAPTER/collection=NAME/hour=2026-11-22T13/KIND-PARTITION-FIRST-LAST.parquet
+
+A *chapter* begins with a full image of every row and holds every change after it. The hour is that of the changes'
+positions, in UTC; rows of an image that was read or made later are in `hour=image`. FIRST and LAST are the *commits*
+that a file holds: the number that a partition gives to what it makes durable at the end of an epoch.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+from urllib.parse import quote, unquote
+
+from connectors.errors import BadRecord
+
+Kind = Literal["part", "segment", "image"]
+"""`part`: as it was written, in the order of emission. `segment`: parts of one hour made one, sorted by key and
+position. `image`: the last change of each row as of the chapter's beginning, sorted by key.
+"""
+
+IMAGE_HOUR = "image"
+CHAPTER = "chapter.json"
+
+
+class FileName(NamedTuple):
+    """One file of a partition; of an image, `partition` numbers its files' share of the keys."""
+
+    kind: Kind
+    partition: int
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.partition:03d}-{self.first:010d}-{self.last:010d}.parquet"
+
+    @classmethod
+    def parse(cls, text: str) -> FileName | None:
+        """None for a name that is none of ours, as that of a file that is still being written."""
+        found = re.fullmatch(r"(part|segment|image)-(\d{3,})-(\d{10,})-(\d{10,})\.parquet", text, re.ASCII)
+        return None if found is None else cls(found[1], int(found[2]), int(found[3]), int(found[4]))  # type: ignore[arg-type]
+
+
+def chapter_name(job_id: str, generation: int, number: int) -> str:
+    """The folder of a chapter: the `number`th that a generation of a job has begun, from 1 on."""
+    return f"{job_id}-{generation:04d}-{number:04d}"
+
+
+def collection_folder(collection: str) -> str:
+    return f"collection={quote(collection, safe='')}"
+
+
+def collection_of(folder: str) -> str:
+    """The collection whose folder it is; raises `BadRecord` for another name."""
+    name, found, value = folder.partition("=")
+    if name != "collection" or not found:
+        raise BadRecord(f"{folder!r} is no folder of a collection")
+    return unquote(value)
+
+
+def hour_of(position: str) -> str:
+    """The hour, in UTC, that a position belongs to: it begins with its seconds, in eight hex digits."""
+    return datetime.fromtimestamp(int(position[:8], 16), UTC).strftime("%Y-%m-%dT%H")
+
+
+def hour_folder(hour: str) -> str:
+    return f"hour={hour}"
+
+
+def last_of_hour(hour: str) -> str:
+    """The last position that belongs to an hour."""
+    begin = datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC)
+    return f"{int(begin.timestamp()) + 3599:08x}{'f' * 8}.~"
+
+
+def progress_name(partition: int) -> str:
+    return f"progress-{partition:03d}.json"
