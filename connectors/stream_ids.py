@@ -6,17 +6,15 @@ import heapq
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from connectors.errors import ConfigError
+from connectors.times import unix_ms
 
 T = TypeVar("T")
 
 BEGINNING = "0-0"
 _LARGEST_SEQ = (1 << 64) - 1
-_UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_LARGEST_SHORT_NUMBER = 10_000_000_000  # as milliseconds still April 1970, as seconds the year 2286
 
 
 def parts(entry_id: str) -> tuple[int, int]:
@@ -49,22 +47,10 @@ class Start(NamedTuple):
             return cls(BEGINNING)
         if re.fullmatch(r"\d{1,20}-\d{1,20}", given):
             return cls(given)
-        if age := re.fullmatch(r"(\d{1,9})([smhd])", given):
-            return cls(just_before(now_ms - int(age[1]) * _UNIT_MS[age[2]]))
-        if re.fullmatch(r"\d{1,15}", given):
-            return cls(just_before(_checked_ms(int(given), text)))
-        try:
-            moment = datetime.fromisoformat(given)
-        except ValueError as exc:
-            raise _not_a_start(text) from exc
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return cls(just_before(int(aware.timestamp() * 1000)))
-
-
-def _checked_ms(number: int, text: str) -> int:
-    if number < _LARGEST_SHORT_NUMBER:
-        raise ConfigError(f"{text!r} looks like seconds; a moment as a number is Unix milliseconds: {number * 1000}?")
-    return number
+        moment_ms = unix_ms(text, now_ms=now_ms)
+        if moment_ms is None:
+            raise _not_a_start(text)
+        return cls(just_before(moment_ms))
 
 
 def _not_a_start(text: str) -> ConfigError:
