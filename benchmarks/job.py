@@ -162,6 +162,7 @@ def _environment(servers: Servers) -> dict[str, str]:
         "REDIS_URL": servers.valkey.uri,
         "DBWATCH_STREAM_MAXLEN": str(UNTRIMMED),
         "DBWATCH_METRICS": "127.0.0.1:0",
+        "DBWATCH_ARCHIVE": "off",
     }
 
 

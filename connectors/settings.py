@@ -24,6 +24,7 @@ DEFAULTS: Mapping[str, str] = {
     "DBWATCH_STREAM_SHARDS": "1",
     "DBWATCH_STREAM_MAXLEN": "100000",
     "DBWATCH_METRICS": "127.0.0.1:9464",
+    "DBWATCH_ARCHIVE": "",
 }
 
 
@@ -106,7 +107,10 @@ _METRICS = Listen("127.0.0.1", 9464)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told from outside. Addresses may hold passwords, so they are left out of `repr`."""
+    """What a run is told from outside. Addresses may hold passwords, so they are left out of `repr`.
+
+    `archive` is what wins over the table of the file, see `connectors.archive.settings`; None when nothing was said.
+    """
 
     mongo_uri: str = field(default=DEFAULTS["MONGO_URI"], repr=False)
     mongo_db: str = DEFAULTS["MONGO_DB"]
@@ -117,6 +121,7 @@ class Settings:
     stream_shards: int = 1
     stream_maxlen: int = 100_000
     metrics: Listen | None = _METRICS
+    archive: str | None = None
 
     @property
     def keys(self) -> Keys:
@@ -141,6 +146,7 @@ class Settings:
             stream_shards=_count(value, "DBWATCH_STREAM_SHARDS", 64),
             stream_maxlen=_count(value, "DBWATCH_STREAM_MAXLEN", 1 << 40),
             metrics=_listen(value, "DBWATCH_METRICS", explicit=bool(given.get("DBWATCH_METRICS"))),
+            archive=value["DBWATCH_ARCHIVE"] or None,
         )
 
     def config(self) -> dict[str, Any]:

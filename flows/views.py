@@ -14,7 +14,8 @@ from connectors.errors import ConfigError
 from connectors.rows import covers, touch
 from flows.policies import POLICY_KEYS
 
-_FILE_KEYS = ("views", "roles", *POLICY_KEYS)  # `roles` is the dashboard's, which checks it
+# `roles` is the dashboard's, `archive` that of connectors.archive.settings; each checks its own.
+_FILE_KEYS = ("views", "roles", "archive", *POLICY_KEYS)
 _VIEW_KEYS = ("collection", "mask", "fields", "lookups")
 _LOOKUP_KEYS = ("collection", "local", "foreign", "fields", "mask")
 _KINDS: Mapping[type, str] = {

@@ -5,6 +5,7 @@ A test that asks for `mongo_db` or `prefix` has a database or a key prefix of it
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 import uuid
@@ -33,6 +34,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for w
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else the processes that tests interrupt ignore it, too
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup has it
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.environ["DBWATCH_ARCHIVE"] = "off"  # a test that wants an archive says where; none is made in the repository
 # The time of an idle replica set moves only with these; whoever waits for it would wait for up to ten seconds.
 _LIVELY = ("--setParameter", "periodicNoopIntervalSecs=1")
 

@@ -46,7 +46,8 @@ class Job:
         if not config.exists():
             config.write_text(VIEWS, encoding="utf-8")
         known = {k: v for k, v in os.environ.items() if not k.startswith(("MONGO_", "REDIS_", "DBWATCH_", "BYTEWAX_"))}
-        self.env = {**known, "DBWATCH_CONFIG": str(config), "DBWATCH_METRICS": "off", **settings}
+        self.env = {**known, "DBWATCH_CONFIG": str(config), "DBWATCH_METRICS": "off", "DBWATCH_ARCHIVE": "off"}
+        self.env |= settings
         self._process: subprocess.Popen[bytes] | None = None
         self._events_before = 0
 

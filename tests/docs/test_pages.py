@@ -19,6 +19,7 @@ from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectI
 from bson.datetime_ms import DatetimeMS
 
 from connectors import rows
+from connectors.archive.settings import parse_archive
 from connectors.audit import DEEDS, LONGEST, MAXLEN, OUTCOMES, AuditEntry
 from connectors.errors import ConfigError, DBWatchError
 from connectors.mongo_client import CODEC
@@ -65,7 +66,20 @@ def _options(command: click.Command) -> list[list[str]]:
 
 def test_every_setting_and_its_default_is_in_the_table() -> None:
     table = [line for line in section(text_of("configuration.md"), "Settings").split("\n") if line.startswith("| `")]
-    assert {(row.split("`")[1], row.split("`")[3]) for row in table} == set(DEFAULTS.items())
+    cells = [[cell.strip(" `") for cell in row.split("|")] for row in table]
+    assert {(row[1], row[2]) for row in cells} == set(DEFAULTS.items())
+
+
+def test_every_key_of_the_archive_and_its_default_is_in_its_table() -> None:
+    page = section(text_of("configuration.md"), "Archive")
+    with pytest.raises(ConfigError, match="unknown key `x`") as error:
+        parse_archive({"archive": {"x": 1}}, None)
+    rows = [line.split("|") for line in page.split("\n") if line.startswith("| `")]
+    assert {row[1].strip(" `") for row in rows} == set(
+        re.findall(r"`(\w+)`", str(error.value).partition("valid keys are")[2])
+    )
+    said = {row[1].strip(" `"): tomllib.loads(f"x = {row[2].strip(' `')}")["x"] for row in rows if "`" in row[2]}
+    assert parse_archive({"archive": said}, None) == parse_archive({"archive": {}}, None)
 
 
 @pytest.mark.parametrize(
