@@ -1,17 +1,15 @@
-"""What is joined with what: `View` and `Lookup`, checked values made from `dbwatch.toml`. Pure."""
+"""What is joined with what, as `dbwatch.toml` says it: checked values made from it. Pure."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeGuard, cast
 
-from connectors.changes import Shape
 from connectors.errors import ConfigError
 from connectors.rows import covers, touch
+from connectors.views import Lookup, View, Views
 from flows.policies import POLICY_KEYS
 
 # `roles` is the dashboard's, `archive` that of connectors.archive.settings; each checks its own.
@@ -26,86 +24,6 @@ _KINDS: Mapping[type, str] = {
     list: "a list",
     dict: "a table",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """The row of `collection` whose `foreign` equals the row's `local`; `fields` None: all that is not masked."""
-
-    name: str
-    collection: str
-    local: str
-    foreign: str
-    fields: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The rows of one collection, each with its lookups."""
-
-    name: str
-    collection: str
-    fields: tuple[str, ...] | None = None
-    lookups: tuple[Lookup, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """All views of a job; `masks` holds each collection's masked paths, wherever its rows go."""
-
-    views: tuple[View, ...]
-    masks: Mapping[str, tuple[str, ...]]
-
-    @property
-    def shapes(self) -> dict[str, Shape]:
-        """What must be read of each watched collection."""
-        return {name: self._shape(name) for name in self.collections}
-
-    @property
-    def whole_shapes(self) -> dict[str, Shape]:
-        """The same for whoever keeps all that is not masked, with the types of the values."""
-        return {name: shape._replace(fields=None, typed=True) for name, shape in self.shapes.items()}
-
-    @property
-    def collections(self) -> tuple[str, ...]:
-        """The watched collections: looked-up ones first, each after those that it refers to itself."""
-        looked_up = self.looked_up
-        return (*looked_up, *dict.fromkeys(v.collection for v in self.views if v.collection not in looked_up))
-
-    @property
-    def looked_up(self) -> tuple[str, ...]:
-        """The collections that others refer to, in an order that puts a collection after those that it refers to."""
-        wanted = dict.fromkeys(lookup.collection for view in self.views for lookup in view.lookups)
-        refers = {
-            name: {lk.collection for v in self.views if v.collection == name for lk in v.lookups} - {name}
-            for name in wanted
-        }
-        try:
-            return tuple(name for name in TopologicalSorter(refers).static_order() if name in wanted)
-        except CycleError:  # rows that refer to each other: no order is better than another
-            return tuple(wanted)
-
-    def _shape(self, collection: str) -> Shape:
-        views = [v for v in self.views if v.collection == collection]
-        lookups = [lk for v in self.views for lk in v.lookups if lk.collection == collection]
-        chosen = [v.fields for v in views] + [lk.fields for lk in lookups]
-        refs = [lk.local for v in views for lk in v.lookups] + [lk.foreign for lk in lookups]
-        return Shape(
-            mask=self.masks.get(collection, ()),
-            fields=None if None in chosen else tuple(dict.fromkeys(f for fields in chosen for f in fields or ())),
-            refs=tuple(dict.fromkeys(refs)),
-            shown=_shown(lookups),
-        )
-
-
-def _shown(lookups: Sequence[Lookup]) -> tuple[str, ...] | None:
-    """What lookups take from the rows of one collection, and find them by; None: all of it."""
-    shown: dict[str, None] = {}
-    for lookup in lookups:
-        if lookup.fields is None:
-            return None
-        shown |= dict.fromkeys((*lookup.fields, lookup.foreign))
-    return tuple(shown)
 
 
 def parse_views(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Views:

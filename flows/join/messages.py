@@ -9,25 +9,11 @@ from typing import NamedTuple
 
 from connectors.changes import Op
 from connectors.dead_letters import DeadLetter
+from connectors.joined_rows import Answer
 from connectors.records import LookupVersion, Record
-
-NONE = "null"
-"""The answer that there is no such row, as it stands in a joined row."""
 
 Refs = tuple[str | None, ...]
 """The foreign keys of a row, one for each lookup of its view; None where it refers to nothing."""
-
-
-Answer = tuple[int, str | None, str | None, str]
-"""What a foreign key leads to: `(n, foreign key, position, text)`.
-
-`n` counts the changes applied to the foreign key's rows; it orders the answers of one foreign key. `position` is that
-of the joined row's version, None when there is no such row; `text` its chosen fields, or `NONE`. A plain tuple, for it
-stands in the state of every row, and plain tuples are pickled several times faster than named ones.
-"""
-
-NO_REFERENCE: Answer = (0, None, None, NONE)
-"""The answer for a row that refers to nothing."""
 
 
 def lookup_version(answer: Answer) -> LookupVersion:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from connectors.changes import Change
+from connectors.joined_rows import NO_REFERENCE, OwnPart, changed_between, joints
 from connectors.records import Record, Versions
-from connectors.rows import canonical_dumps, covers, dumps, loads, project, ref_of_key, touch, without
-from flows.join.differences import changed_between, joints
-from flows.join.messages import NO_REFERENCE, Candidate, CandidateChange, Routed, Version
+from connectors.rows import covers, ref_of_key
+from flows.join.messages import Candidate, CandidateChange, Routed, Version
 from flows.join.shards import shard_of
 from flows.views import Lookup, View, Views
 
@@ -36,20 +36,15 @@ class LookupPlan:
         """Whether rows are looked up by their key, which never changes, so that nothing has to be remembered to find
         it.
         """
-        return self.lookup.foreign == "_id"
+        return self.lookup.by_key
 
     def chosen(self, after: str) -> str:
         """The looked-up row's chosen fields, so written that equal fields give equal text."""
-        row = loads(after)
-        fields = self.lookup.fields
-        return canonical_dumps(row if fields is None else project(row, fields))
+        return self.lookup.chosen(after)
 
     def touches(self, named: tuple[str, ...] | None) -> bool:
         """Whether a change of these paths can alter what this lookup shows or finds."""
-        fields = self.lookup.fields
-        if named is None or fields is None:
-            return True
-        return touch((*fields, self.lookup.foreign), named)
+        return self.lookup.touches(named)
 
 
 @dataclass(frozen=True)
@@ -77,25 +72,12 @@ class ViewPlan:
         return joints(self.names)
 
     @cached_property
-    def _fields(self) -> tuple[str, ...]:
-        """How a field of a lookup's name would stand in a row."""
-        return tuple(f'"{name}":' for name in self.names)
+    def _own(self) -> OwnPart:
+        return OwnPart(self.names, self.view.fields if self.narrow else None)
 
     def row(self, text: str | None) -> str | None:
         """The row's own part of the record: the view's fields, and none that a lookup's name stands for."""
-        if text is None:
-            return None
-        for field in self._fields:
-            if field in text:
-                break
-        else:
-            if not self.narrow:
-                return text
-        names = [name for name, field in zip(self.names, self._fields, strict=True) if field in text]
-        row = loads(text)
-        if self.view.fields is not None:
-            row = project(row, self.view.fields)
-        return dumps(without(row, names) if names else row)
+        return None if text is None else self._own.of(text)
 
     def named(self, named: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """The paths that the source named, as far as the view shows them."""

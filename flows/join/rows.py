@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from connectors.changes import RETRIED
+from connectors.joined_rows import NO_REFERENCE, Answer, changed_between, changed_by_answer, joined
 from connectors.records import Record, Versions
-from flows.join.differences import changed_between, changed_by_answer, joined
 from flows.join.levels import Levels
 from flows.join.losses import letter_of_update, letter_of_version, passed
 from flows.join.messages import (
-    NO_REFERENCE,
-    Answer,
     CandidateChange,
     Leave,
     Lost,

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from connectors.joined_rows import NONE, Answer
 from flows.join.levels import Levels
-from flows.join.messages import NONE, Answer, Candidate, Leave, Message, Routed, Update, Version
+from flows.join.messages import Candidate, Leave, Message, Routed, Update, Version
 from flows.join.parts import Pairs, Part, Table
 from flows.join.plan import LookupPlan, Plan, next_stop
 from flows.join.shards import shard_of

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from connectors.changes import Change
 from connectors.errors import BadRecord
-from connectors.rows import ref_of_key
-from flows.join.differences import joined
-from flows.join.messages import NO_REFERENCE, Answer
+from connectors.joined_rows import NO_REFERENCE, Answer, joined
 from flows.join.plan import LookupPlan, ViewPlan
 from flows.verify.ledger import Candidate
 
@@ -16,14 +14,9 @@ Found = Mapping[int, Mapping[str, str]]
 """By the number of a lookup, what is shown of the row under each foreign key that has one."""
 
 
-def foreign_key(lookup: LookupPlan, change: Change) -> str | None:
-    """The value that a looked-up row is found by, None when it cannot be."""
-    return ref_of_key(change.key) if lookup.by_key else change.refs.get(lookup.lookup.foreign)
-
-
 def candidate_of(lookup: LookupPlan, change: Change) -> Candidate | None:
     """What a row of the looked-up collection offers to those that refer to it."""
-    fk = foreign_key(lookup, change)
+    fk = lookup.lookup.value_of(change)
     if fk is None or change.after is None:
         return None
     return Candidate(lookup.number, fk, change.key, lookup.chosen(change.after))

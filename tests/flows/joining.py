@@ -6,7 +6,8 @@ import json
 from typing import Any, TypeVar
 
 from connectors.changes import Change, Op
-from flows.join.messages import Answer, Message, Routed, Version
+from connectors.joined_rows import Answer
+from flows.join.messages import Message, Routed, Version
 from flows.join.plan import Plan
 from flows.join.rows import RowShard
 from flows.join.shards import shard_of

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from connectors.dead_letters import DeadLetter
+from connectors.joined_rows import NO_REFERENCE, NONE, Answer
 from connectors.records import LookupVersion, Record
-from flows.join.messages import NO_REFERENCE, NONE, Answer, Lost, Message, Update, Version
+from flows.join.messages import Lost, Message, Update, Version
 from flows.join.rows import RowShard
 from tests.flows.joining import (
     COMMENTS,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.joined_rows import NO_REFERENCE, NONE, Answer
 from flows.join.messages import (
-    NO_REFERENCE,
-    NONE,
-    Answer,
     Candidate,
     CandidateChange,
     Leave,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.joined_rows import NO_REFERENCE
 from flows.join import values
-from flows.join.messages import NO_REFERENCE, Candidate, CandidateChange
+from flows.join.messages import Candidate, CandidateChange
 from flows.join.plan import KEYS
 from flows.join.rows import RowShard
 from flows.join.stages import ShardsOfKind, shards_of, stages_of

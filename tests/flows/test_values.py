@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.joined_rows import NONE, Answer
 from flows.join import values
-from flows.join.messages import NONE, Answer, Candidate, Leave, Lost, Routed, Update, Version
+from flows.join.messages import Candidate, Leave, Lost, Routed, Update, Version
 from flows.join.shards import shard_of
 from flows.join.values import ValueShard
 from tests.flows.joining import (
