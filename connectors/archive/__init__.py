@@ -4,6 +4,10 @@
     typed     the types that plain JSON does not tell, beside it (pure)
     layout    how folders and files are called (pure)
     chapter   what is written beside the files: what they hold, and up to when
+    tables    which rows of a table, in which order (pure)
+    listing   the files of a chapter, and what is wrong with one
+    reading   changes in the order in which they were emitted
+    versions  the past of single rows; referring, clocks: what it asks of a file
 
 `docs/archive.md` describes the files for whoever reads them with other tools.
 """

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,7 +23,8 @@ class Chapter(NamedTuple):
     """A full image of every row, and every change after it.
 
     `begin` is the position of the image, empty as long as it is not whole; before it the chapter can say nothing.
-    `views` and `masks` are what the job was told then, as JSON values: the fields of `flows.views.Views`.
+    `views` and `masks` are what the job was told then, as JSON values: the fields of `flows.views.Views`. `folded`
+    tells, by partition, the last change (commit and number in it) that has gone into the image since.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Chapter(NamedTuple):
     version: str
     views: Sequence[Mapping[str, Any]]
     masks: Mapping[str, Sequence[str]]
+    folded: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 class Progress(NamedTuple):
@@ -57,7 +60,7 @@ def write_chapter(root: Path, chapter: Chapter) -> None:
     """Make or replace the chapter's folder entry, durably."""
     folder = root / chapter.name
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict()}, durably=True)
+    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict(), "folded": dict(chapter.folded)}, durably=True)
     sync_folder(root)
 
 

@@ -6,7 +6,8 @@
 
 A *chapter* begins with a full image of every row and holds every change after it. The hour is that of the changes'
 positions, in UTC; rows of an image that was read or made later are in `hour=image`. FIRST and LAST are the *commits*
-that a file holds: the number that a partition gives to what it makes durable at the end of an epoch.
+that a file holds: the number that a partition gives to what it makes durable at the end of an epoch. For the files of
+an image, both are the image's number, which tells it from the one that it replaces.
 """
 
 from __future__ import annotations
@@ -75,6 +76,11 @@ def last_of_hour(hour: str) -> str:
     """The last position that belongs to an hour."""
     begin = datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC)
     return f"{int(begin.timestamp()) + 3599:08x}{'f' * 8}.~"
+
+
+def image_number(begin: str) -> int:
+    """The number of the image as of a position: later images have larger numbers."""
+    return int(begin[:8], 16) + begin.endswith("~")  # the end of an hour is later than a time within its last second
 
 
 def progress_name(partition: int) -> str:

@@ -1,0 +1,272 @@
+"""A chapter's changes in the order in which the job emitted them. An edge: it reads files.
+
+Within a partition that is the order of commits and of the numbers within them; the partitions are merged by position,
+then by the order in which the job reads collections. What was emitted may be read on from the cursors of any piece.
+
+In memory is, of each file that is being read, a row group of a part, or a whole segment, which is sorted by key and has
+to be put back in order; of one collection and partition seldom more than one is being read.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.archive import tables
+from connectors.archive.chapter import Chapter
+from connectors.archive.layout import hour_of, image_number
+from connectors.archive.listing import Contents, StoredFile, contents, opened, within
+from connectors.archive.tables import Row, rows_of
+from connectors.errors import ConfigError
+
+MAX = (1 << 31) - 1
+IMAGE = -1
+"""Stands for the partition in pieces of the image."""
+
+_PIECE = 1_000
+
+
+class Cursor(NamedTuple):
+    """The last change that was read of a partition: its commit, and its number within it (`MAX`: the whole commit)."""
+
+    seq: int
+    n: int
+
+
+START = Cursor(0, -1)
+
+
+class Piece(NamedTuple):
+    """Some changes of one partition, each with its collection, and the cursor after the last of them."""
+
+    partition: int
+    rows: list[tuple[str, Row]]
+    cursor: Cursor
+
+
+def emitted(
+    root: Path, chapter: Chapter, cursors: Mapping[int, Cursor], *, upper: str, order: Sequence[str]
+) -> Iterator[Piece]:
+    """The changes after `cursors` (missing: from the beginning) with positions up to `upper`, of the collections in
+    `order`, that the chapter's image does not hold.
+
+    Raises `ConfigError` when a file is damaged, or when retention has put changes that come next into the image.
+    """
+    rank = {name: number for number, name in enumerate(order)}
+    streams = [
+        _emitted_of(root, chapter, partition, cursors.get(partition, START), upper=upper, only=order)
+        for partition in range(chapter.partitions)
+    ]
+    heads: list[tuple[str, int, int, _Found]] = []
+
+    def follow(partition: int) -> None:
+        if (found := next(streams[partition], None)) is not None:
+            heapq.heappush(heads, (found.row["position"], rank[found.collection], partition, found))
+
+    for partition in range(chapter.partitions):
+        follow(partition)
+    while heads:
+        partition = heads[0][2]
+        rows: list[tuple[str, Row]] = []
+        cursor = START
+        while heads and heads[0][2] == partition and len(rows) < _PIECE:
+            found = heapq.heappop(heads)[3]
+            rows.append((found.collection, found.row))
+            cursor = Cursor(found.seq, found.n)
+            follow(partition)
+        yield Piece(partition, rows, cursor)
+
+
+def from_image(root: Path, chapter: Chapter, *, order: Sequence[str], after: Cursor = START) -> Iterator[Piece]:
+    """The rows of the image, collection by collection, after a piece's cursor; partition is `IMAGE`.
+
+    Nothing comes when the image is in the first reading's changes, as in a job's first chapter: then `emitted` begins
+    with it. Raises `ConfigError` when a file is damaged, or when retention has replaced the image since.
+    """
+    number = image_number(chapter.begin)
+    while True:
+        held = contents(root, chapter.name)
+        if held.chapter.begin != chapter.begin or after.seq not in (START.seq, number):
+            raise _folded(root, held.chapter)
+        try:
+            for name, rows, last in _image_rows(held, order, skipped=after.n + 1):
+                after = Cursor(number, last)
+                yield Piece(IMAGE, [(name, row) for row in rows], after)
+        except FileNotFoundError:
+            continue
+        return
+
+
+def rows_left(
+    root: Path, chapter: Chapter, cursors: Mapping[int, Cursor], upper: str, *, order: Sequence[str] | None = None
+) -> int:
+    """How many changes `emitted` has still to give; `order` None: of all collections."""
+    while True:
+        held = _held(root, chapter, cursors)
+        begin, left = held.chapter.begin, 0
+        try:
+            for partition in range(chapter.partitions):
+                cursor = cursors.get(partition, START)
+                for file in _of_partition(held, partition, cursor, upper=upper, only=order):
+                    left += _count(file, cursor, begin=begin, upper=upper)
+        except FileNotFoundError:
+            continue
+        return left
+
+
+def rows_of_image(root: Path, chapter: Chapter, *, order: Sequence[str]) -> int:
+    """How many rows `from_image` gives from the beginning."""
+    while True:
+        try:
+            return sum(_length(file) for file in _of_image(contents(root, chapter.name), order))
+        except FileNotFoundError:
+            continue
+
+
+# --- a partition's changes, in order ---------------------------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    seq: int
+    n: int
+    collection: str
+    row: Row
+
+
+def _emitted_of(
+    root: Path, chapter: Chapter, partition: int, cursor: Cursor, *, upper: str, only: Iterable[str]
+) -> Iterator[_Found]:
+    while True:
+        held = _held(root, chapter, {partition: cursor})
+        files = _of_partition(held, partition, cursor, upper=upper, only=only)
+        try:
+            for found in _in_order(files, cursor, begin=held.chapter.begin, upper=upper):
+                cursor = Cursor(found.seq, found.n)
+                yield found
+        except FileNotFoundError:  # compaction has put its rows elsewhere, or retention into the image
+            continue
+        return
+
+
+def _held(root: Path, chapter: Chapter, cursors: Mapping[int, Cursor]) -> Contents:
+    """What the chapter holds now, if that is all that comes after the cursors."""
+    held = contents(root, chapter.name)
+    for partition in range(chapter.partitions):
+        cursor = cursors.get(partition, START)
+        folded = Cursor(*held.chapter.folded.get(str(partition), START))
+        if cursor < folded and (cursor != START or held.chapter.begin != chapter.begin):
+            raise _folded(root, held.chapter)
+    return held
+
+
+def _folded(root: Path, chapter: Chapter) -> ConfigError:
+    return ConfigError(
+        f"archive chapter {root / chapter.name}: retention has put changes up to {chapter.begin} into its image, some "
+        "of which were still to be read; begin anew, or restore the folder from a copy"
+    )
+
+
+def _of_partition(
+    held: Contents, partition: int, cursor: Cursor, *, upper: str, only: Iterable[str] | None
+) -> list[StoredFile]:
+    """The files that may hold changes after the cursor, by first commit."""
+    last_hour = hour_of(upper)
+    wanted = None if only is None else frozenset(only)
+    found = [
+        file
+        for file in held.files
+        if not file.is_image
+        and file.name.partition == partition
+        and file.hour <= last_hour
+        and Cursor(file.name.last, MAX) > cursor
+        and (wanted is None or file.collection in wanted)
+    ]
+    return sorted(found, key=lambda file: (file.name.first, file.name.last))
+
+
+def _in_order(files: Sequence[StoredFile], cursor: Cursor, *, begin: str, upper: str) -> Iterator[_Found]:
+    """The rows of all these files by commit and number; a file is opened when its first commit's turn has come."""
+    waiting = deque(files)
+    heads: list[tuple[int, int, int, _Found, Iterator[_Found]]] = []
+    opened_files = 0
+    while waiting or heads:
+        while waiting and (not heads or waiting[0].name.first <= heads[0][0]):
+            rows = _rows_after(waiting.popleft(), cursor, begin=begin, upper=upper)
+            opened_files += 1
+            if (first := next(rows, None)) is not None:
+                heapq.heappush(heads, (first.seq, first.n, opened_files, first, rows))
+        if not heads:
+            continue
+        _, _, number, found, rows = heads[0]
+        yield found
+        if (following := next(rows, None)) is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (following.seq, following.n, number, following, rows))
+
+
+def _rows_after(file: StoredFile, cursor: Cursor, *, begin: str, upper: str) -> Iterator[_Found]:
+    with opened(file) as parquet:
+        for table in _in_turn(file, parquet):
+            counting = _counting(table, cursor, begin=begin, upper=upper)
+            for offset in range(0, counting.num_rows, _PIECE):
+                for row in rows_of(counting.slice(offset, _PIECE)):
+                    yield _Found(row["seq"], row["n"], file.collection, row)
+
+
+def _in_turn(file: StoredFile, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
+    """The rows of a file in the order in which they were emitted."""
+    if file.name.kind == "segment":
+        yield tables.in_order(parquet.read(use_threads=False), ("seq", "n"))
+        return
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group, use_threads=False)
+
+
+def _counting(table: pa.Table, cursor: Cursor, *, begin: str, upper: str) -> pa.Table:
+    """The rows after the cursor that count."""
+    return tables.after(tables.between(table, begin, upper), *cursor)
+
+
+def _count(file: StoredFile, cursor: Cursor, *, begin: str, upper: str) -> int:
+    with opened(file) as parquet:
+        if file.name.first > cursor.seq and within(parquet.metadata, begin=begin, upper=upper):
+            return parquet.metadata.num_rows
+        table = parquet.read(columns=["position", "seq", "n"], use_threads=False)
+        return _counting(table, cursor, begin=begin, upper=upper).num_rows
+
+
+# --- the image -------------------------------------------------------------------------------------------------------
+
+
+def _of_image(held: Contents, order: Sequence[str]) -> list[StoredFile]:
+    rank = {name: number for number, name in enumerate(order)}
+    found = [file for file in held.files if file.is_image and file.collection in rank]
+    return sorted(found, key=lambda file: (rank[file.collection], file.name.partition))
+
+
+def _image_rows(held: Contents, order: Sequence[str], *, skipped: int) -> Iterator[tuple[str, list[Row], int]]:
+    """Rows of one collection, and the last one's number within the whole image; without the first `skipped`."""
+    number = 0
+    for file in _of_image(held, order):
+        with opened(file) as parquet:
+            for group in range(parquet.num_row_groups):
+                length = parquet.metadata.row_group(group).num_rows
+                if number + length > skipped:
+                    table = parquet.read_row_group(group, use_threads=False).slice(max(0, skipped - number))
+                    at = max(number, skipped)
+                    for offset in range(0, table.num_rows, _PIECE):
+                        rows = rows_of(table.slice(offset, _PIECE))
+                        yield file.collection, rows, at + offset + len(rows) - 1
+                number += length
+
+
+def _length(file: StoredFile) -> int:
+    with opened(file) as parquet:
+        return parquet.metadata.num_rows
