@@ -56,7 +56,7 @@ def make_store(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
-            if not _files(folder) or _is_unfinished(folder):
+            if not partition_files(folder) or _is_unfinished(folder):
                 _make_anew(folder, PARTITIONS)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
@@ -76,7 +76,7 @@ def stay_empty(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
-    if _files(folder) or _is_unfinished(folder):
+    if partition_files(folder) or _is_unfinished(folder):
         raise ConfigError(
             f"recovery folder {folder}: expected an empty folder, since process 0 keeps the store, found partition "
             "files; name another folder, or leave --remote-store out if all processes share this one"
@@ -103,7 +103,7 @@ def open_store(folder: Path, *, flow_id: str) -> Store:
         raise ConfigError(
             f"recovery folder {folder}: it is being made, or that was cut off; the next start of the job makes it whole"
         )
-    files = _files(folder)
+    files = partition_files(folder)
     if not files:
         raise ConfigError(
             f"recovery folder {folder}: expected part-*.sqlite3 files, found none; make it with "
@@ -161,7 +161,7 @@ def empty_store(store: Store) -> Store:
     """Throw the state away; the store keeps its label and its number of partitions. Raises `ConfigError`."""
     try:
         with _alone(store.folder):
-            _make_anew(store.folder, len(_files(store.folder)) or PARTITIONS)
+            _make_anew(store.folder, len(partition_files(store.folder)) or PARTITIONS)
     except OSError as exc:
         raise ConfigError(
             f"recovery folder {store.folder}: its state cannot be thrown away: {exc.strerror}; name a new folder"
@@ -194,11 +194,11 @@ def _make_anew(folder: Path, partitions: int) -> None:
     with suppress(OSError, ValueError):
         partitions = int(unfinished.read_text(encoding="ascii"))
     unfinished.write_text(f"{partitions}\n", encoding="ascii")
-    for file in _files(folder):
+    for file in partition_files(folder):
         for part in folder.glob(f"{file.name}*"):  # with the engine's -wal and -shm
             part.unlink()
     init_db_dir(folder, partitions)
-    for file in _files(folder):
+    for file in partition_files(folder):
         _use_large_pages(file)
     unfinished.unlink()
 
@@ -218,7 +218,7 @@ def _is_unfinished(folder: Path) -> bool:
     return (folder / _UNFINISHED).exists()
 
 
-def _files(folder: Path) -> list[Path]:
+def partition_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.sqlite3"))
 
 
