@@ -36,17 +36,19 @@ class Mark(NamedTuple):
     the checkpoint; of the keys whose last entry is not after it, the job makes only the `unreached` again.
 
     `anchored`: there was an entry of this id, and it is not ours to trim. Where it is gone, so may be some after it.
+    `feed` tells whose streams they are: "" the job's own, else those of a replay. It means nothing in another feed.
     """
 
     entry_id: str
     seen: str
     unreached: frozenset[RowKey] = frozenset()
     anchored: bool = False
+    feed: str = ""
 
     @classmethod
-    def at(cls, entry_id: str, *, anchored: bool = False) -> Mark:
+    def at(cls, entry_id: str, *, anchored: bool = False, feed: str = "") -> Mark:
         """The mark of a job that has reached everything up to this entry."""
-        return cls(entry_id, entry_id, anchored=anchored)
+        return cls(entry_id, entry_id, anchored=anchored, feed=feed)
 
 
 class Tail:

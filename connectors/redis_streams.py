@@ -104,9 +104,10 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
         events: SinkEvents | None = None,
         guard: Guard | None = None,
         rereading: Rereading | None = None,
+        feed: str = "",
     ) -> None:
         """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its
-        beginning.
+        beginning. They count also where the state is that of another `feed`, which a replay begins with.
         """
         self._url = url
         self._keys = keys
@@ -117,6 +118,7 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
         self._events = events or SinkEvents()
         self._guard = guard
         self._rereading = rereading
+        self._feed = feed
         self._parts: list[RedisStreamPartition] = []
 
     def list_parts(self) -> list[str]:
@@ -128,7 +130,8 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
     def build_part(self, step_id: str, for_part: str, resume_state: Mark | None) -> RedisStreamPartition:
         stream = self._keys.changes[int(for_part)]
         first_mark = self._first_marks.get(stream, BEGINNING)
-        mark = resume_state or Mark.at(first_mark)
+        ours = resume_state is not None and resume_state.feed == self._feed
+        mark = resume_state if ours else Mark.at(first_mark, feed=self._feed)
         client = connect(self._url, resend=False)
         part = RedisStreamPartition(
             client,
@@ -242,7 +245,8 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         if self._rereading is not None and self._rereading[0].is_over():
             self._rereading = self._before = None
         if self._tail.settled:
-            self._mark = Mark.at(self._last_id, anchored=self._mark.anchored or self._written > 0)
+            anchored = self._mark.anchored or self._written > 0
+            self._mark = Mark.at(self._last_id, anchored=anchored, feed=self._mark.feed)
             self._marked_at.append(self._written)
         else:
             self._mark = self._mark._replace(seen=self._last_id, unreached=self._tail.unreached)

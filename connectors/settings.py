@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,17 +30,24 @@ DEFAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names of everything kept in Redis, under one prefix."""
+    """The names of everything kept in Redis, under one prefix.
+
+    With the name of a `replay` the streams, the dead letters and the job are those of that replay.
+    """
 
     prefix: str
     shards: int = 1
+    replay: str = ""
+
+    def of_replay(self, name: str) -> Keys:
+        """The same prefix's, for the replay of this name."""
+        return replace(self, replay=name)
 
     @property
     def changes(self) -> tuple[str, ...]:
         """The output streams, in order of shard."""
-        if self.shards == 1:
-            return (f"{self.prefix}:changes",)
-        return tuple(f"{self.prefix}:changes:{i}" for i in range(self.shards))
+        stream = f"{self.prefix}:replay:{self.replay}" if self.replay else f"{self.prefix}:changes"
+        return (stream,) if self.shards == 1 else tuple(f"{stream}:{i}" for i in range(self.shards))
 
     @property
     def rates(self) -> str:
@@ -48,7 +55,7 @@ class Keys:
 
     @property
     def deadletter(self) -> str:
-        return f"{self.prefix}:deadletter"
+        return self._of_feed("deadletter")
 
     @property
     def retries(self) -> str:
@@ -60,11 +67,14 @@ class Keys:
 
     @property
     def job(self) -> str:
-        return f"{self.prefix}:job"
+        return self._of_feed("job")
 
     @property
     def health(self) -> str:
         return f"{self.prefix}:health"
+
+    def _of_feed(self, what: str) -> str:
+        return f"{self.prefix}:replay:{self.replay}:{what}" if self.replay else f"{self.prefix}:{what}"
 
     def user(self, name: str) -> str:
         return f"{self.prefix}:user:{name}"

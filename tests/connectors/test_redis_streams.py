@@ -383,3 +383,33 @@ def test_a_writer_that_was_replaced_takes_no_snapshot(client: Redis, redis_url: 
     lock(client, prefix)
     with pytest.raises(Fenced):
         part.snapshot()
+
+
+def test_a_mark_in_another_feed_means_nothing_in_this_one(client: Redis, redis_url: str, prefix: str) -> None:
+    """As a replay begins, with the live job's mark in the copied state, and as a job goes on after a replay."""
+    jobs = partition(redis_url, prefix).snapshot()._replace(entry_id="9999999999999-0", seen="9999999999999-0")
+    ending = Ending()
+
+    def built(mark: Mark | None, feed: str) -> RedisStreamPartition:
+        sink = RedisStreamSink(
+            url=redis_url,
+            keys=Keys(prefix).of_replay("mine"),
+            maxlen=1000,
+            first_marks={},
+            ending=ending,
+            limit=LetterLimit(100),
+            feed=feed,
+        )
+        return sink.build_part("step", "0", mark)
+
+    first = built(jobs, "replay:mine")
+    first.write([record("a", 1)])
+    mark = first.snapshot()
+    first.write([record("a", 2)])
+    assert mark.feed == "replay:mine"
+    built(mark, "replay:mine").write([record("a", 2), record("a", 3)])
+    assert ending.error is None
+    found = cast("list[tuple[str, dict[str, str]]]", client.xrange(f"{prefix}:replay:mine"))
+    assert [fields["ts_ms"] for _, fields in found] == ["1", "2", "3"]
+    theirs = built(mark, "").snapshot()
+    assert (theirs.entry_id, theirs.feed) == ("0-0", "")

@@ -150,3 +150,11 @@ def test_processes_on_one_machine_have_ports_that_follow_each_other() -> None:
     assert [str(Listen("127.0.0.1", 9464).of_process(i)) for i in (0, 2)] == ["127.0.0.1:9464", "127.0.0.1:9466"]
     assert Listen("::1", 0).of_process(3) == Listen("::1", 0)
     assert str(Listen("::1", 80)) == "[::1]:80"
+
+
+def test_a_replay_has_streams_dead_letters_and_a_lock_of_its_own() -> None:
+    keys = Keys("p", 2).of_replay("mine")
+    assert keys.changes == ("p:replay:mine:0", "p:replay:mine:1")
+    assert (keys.deadletter, keys.job) == ("p:replay:mine:deadletter", "p:replay:mine:job")
+    assert Keys("p").of_replay("mine").changes == ("p:replay:mine",)
+    assert keys.audit == "p:audit"
