@@ -8,6 +8,7 @@
     ├── StreamLost        the stream ends before the checkpoint's entry: stop, say how to go on; exit 2
     │   ├── TailLost      it lost entries while the job runs: begin anew from the checkpoint, which finds out the rest
     │   └── LockLost      Redis forgot that this job writes: likewise
+    ├── ArchiveLost       the archive's folder is gone: begin anew from the checkpoint, in another chapter
     ├── Fenced            another job has taken the writer's lock: end at once, write nothing more; exit 2
     ├── ClockSetBack      this machine's clock was set back: begin the run anew, from its last recovery snapshot
     ├── TransientError    a server is away or refuses for now: retry with backoff, hold the flow back
@@ -82,6 +83,12 @@ class TailLost(StreamLost):
 
 class LockLost(StreamLost):
     """Redis forgot that this job writes, so it lost data; a restart finds out what else."""
+
+
+class ArchiveLost(DBWatchError):
+    """The folder that the archive was written to is not there any more."""
+
+    exit_status = 2
 
 
 class Fenced(DBWatchError):

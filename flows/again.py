@@ -10,7 +10,7 @@ from typing import NoReturn
 import structlog
 from redis import Redis
 
-from connectors.errors import ClockSetBack, DBWatchError, LockLost, PeerEnded, TailLost
+from connectors.errors import ArchiveLost, ClockSetBack, DBWatchError, LockLost, PeerEnded, TailLost
 from connectors.settings import Settings
 from flows.gate import RedisGate
 from flows.generations import (
@@ -28,7 +28,7 @@ from flows.policies import Policies
 
 log = structlog.get_logger()
 
-_SAME_GENERATION = {kind.__name__ for kind in (ClockSetBack, TailLost, LockLost)}
+_SAME_GENERATION = {kind.__name__ for kind in (ArchiveLost, ClockSetBack, TailLost, LockLost)}
 _NEWS_S = 5.0
 _POLL_S = 0.1
 

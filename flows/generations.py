@@ -13,6 +13,7 @@ import orjson
 from redis import Redis
 
 from connectors.errors import (
+    ArchiveLost,
     ClockSetBack,
     CollectionRemoved,
     ConfigError,
@@ -101,7 +102,7 @@ def goes_on_after(kind: str, policies: Policies) -> bool:
     match kind:
         case CollectionRemoved.__name__ | SnapshotLost.__name__:
             return True
-        case ClockSetBack.__name__ | TailLost.__name__ | LockLost.__name__:
+        case ArchiveLost.__name__ | ClockSetBack.__name__ | TailLost.__name__ | LockLost.__name__:
             return True
         case HistoryLost.__name__:
             return policies.on_history_lost == "resnapshot"
@@ -113,11 +114,12 @@ def goes_on_after(kind: str, policies: Policies) -> bool:
 
 def runs_again_after(error: DBWatchError, policies: Policies) -> bool:
     """Whether the same generation is to be run again: what the stream lost since its last checkpoint is written anew
-    then, what else it lost is found out, and an engine whose clock was set back can only begin anew. Pure.
+    then, what else it lost is found out, and an engine whose clock was set back can only begin anew; an archive that is
+    gone begins another chapter then. Pure.
     """
     if isinstance(error, LockLost):
         return policies.on_stream_lost == "stop"
-    return isinstance(error, ClockSetBack | TailLost)
+    return isinstance(error, ArchiveLost | ClockSetBack | TailLost)
 
 
 def following(reread: Reread, unfinished: Reread | None) -> Reread:

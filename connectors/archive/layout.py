@@ -29,7 +29,9 @@ CHAPTER = "chapter.json"
 
 
 class FileName(NamedTuple):
-    """One file of a partition; of an image, `partition` numbers its files' share of the keys."""
+    """One file of a partition, of the commits from `first` to `last`. Of an image, `first` numbers a partition's files
+    in a collection from 0 on, and `last` is the last commit that is folded into it: 0 for one that was read.
+    """
 
     kind: Kind
     partition: int

@@ -1,0 +1,120 @@
+"""One Parquet file of the archive while it is written: hidden until it is whole and on the disk. An edge."""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.archive.chapter import sync_folder
+from connectors.archive.layout import FileName, collection_folder, hour_folder
+from connectors.archive.patience import Patience
+from connectors.archive.schema import COMPRESSION, REF
+from connectors.errors import DBWatchError
+
+_REPEATING = ["op", "types", "named.list.element", "seq"]
+"""Columns of few different values. A dictionary of the others would be made for nothing."""
+
+_SOUGHT = ("key", "position", "ts_ms", "seq", "n")
+
+
+class NotDurable(DBWatchError):
+    """The system could not tell that what was written is on the disk; what a second try says of it means nothing."""
+
+
+class ArchiveFile:
+    """Rows are added in any number of batches. `finish` makes them durable, `publish` gives the file its name. Whatever
+    the disk refuses is tried until the patience is over: nothing of what was added gets lost meanwhile.
+    """
+
+    def __init__(
+        self, chapter: Path, *, collection: str, hour: str, name: FileName, schema: pa.Schema, patience: Patience
+    ) -> None:
+        self._chapter = chapter
+        self._folder = chapter / collection_folder(collection) / hour_folder(hour)
+        self._name = str(name)
+        self._patience = patience
+        self.hidden = self._folder / f".{name}.{uuid.uuid4().hex}"
+        self._sink = _PatientSink(patience.until_done(self._opened), patience)
+        sought = [*_SOUGHT, *(column for column in schema.names if column.startswith(REF))]
+        options: dict[str, Any] = {"use_dictionary": _REPEATING, "write_statistics": sought}
+        self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, "w"), schema, compression=COMPRESSION, **options)
+
+    @property
+    def published(self) -> Path:
+        """Where it is in the end."""
+        return self._folder / self._name
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """One row group."""
+        self._writer.write_batch(batch)
+
+    def finish(self) -> None:
+        """Write what is left, and wait until all is on the disk. Raises `NotDurable`."""
+        self._writer.close()
+        try:
+            os.fsync(self._sink.handle)
+        except OSError as exc:
+            raise NotDurable(
+                f"archive file {self.published}: the disk did not take it: {exc.strerror}; mend it, and start the job "
+                "again: nothing is lost, it goes on from its last snapshot"
+            ) from exc
+        self._sink.close()
+
+    def publish(self) -> None:
+        """Give the finished file its name; durable once its folders are synced, see `sync_folders`."""
+        self._patience.until_done(lambda: self.hidden.replace(self.published))
+
+    def discard(self) -> None:
+        """Whatever has become of it: leave nothing hidden behind."""
+        with suppress(OSError):
+            self._sink.close()
+        with suppress(OSError):
+            self.hidden.unlink()
+
+    def sync_folders(self) -> None:
+        self._patience.until_done(self._sync_folders)
+
+    def _sync_folders(self) -> None:
+        sync_folder(self._folder)
+        sync_folder(self._folder.parent)
+        sync_folder(self._chapter)
+
+    def _opened(self) -> int:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+
+
+class _PatientSink(io.RawIOBase):
+    """What Parquet's writer writes to: it never sees a disk that is full, only one that is slow."""
+
+    def __init__(self, handle: int, patience: Patience) -> None:
+        self.handle = handle
+        self._patience = patience
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        left = memoryview(data)  # type: ignore[arg-type]
+        size = left.nbytes
+        while left.nbytes:
+            left = left[self._patience.until_done(lambda left=left: os.write(self.handle, left)) :]
+        self._written += size
+        return size
+
+    def tell(self) -> int:
+        return self._written
+
+    def close(self) -> None:
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
+        super().close()

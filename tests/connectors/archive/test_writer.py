@@ -1,0 +1,235 @@
+"""One partition's writer: what a commit makes durable, what a restart takes back, and a disk that is full."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from structlog.testing import capture_logs
+
+from connectors.archive.chapter import Progress, read_progress, write_chapter
+from connectors.archive.layout import CHAPTER, FileName
+from connectors.archive.schema import ROW_GROUP
+from connectors.archive.taking_back import take_back
+from connectors.archive.writer import PartitionWriter, Reached
+from connectors.dead_letters import DeadLetter
+from connectors.ending import Ending
+from connectors.errors import ArchiveLost, DBWatchError, Fenced
+from tests.connectors.archive.past import chapter_of, hidden, kept, made
+
+HOUR_S = 3600
+LETTER = DeadLetter("read", "films", "a", "u", "", 0, "is no document", "")
+
+
+@pytest.fixture
+def chapter(tmp_path: Path) -> Path:
+    write_chapter(tmp_path, chapter_of())
+    return tmp_path / chapter_of().name
+
+
+def writer_of(chapter: Path, *, seq: int = 0, partition: int = 0, ending: Ending | None = None) -> PartitionWriter:
+    writer = PartitionWriter(chapter, partition, ending=ending or Ending())
+    writer.start(seq)
+    return writer
+
+
+def reached(number: int = 0, *, image: bool = True) -> Reached:
+    return Reached(made(number).position, image)
+
+
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def test_what_is_committed_is_there_by_collection_and_hour_in_order_of_emission(chapter: Path) -> None:
+    changes = [
+        made(0),
+        made(1, collection="a/b"),
+        made(2, second=HOUR_S),
+        made(3, key="b"),
+        made(4, collection="a/b"),
+    ]
+    writer = writer_of(chapter)
+    writer.add(changes[:2])
+    writer.add([LETTER, *changes[2:]])
+    assert kept(chapter) == []
+    assert writer.commit(reached(4)) == 1
+    assert [(one.seq, one.n, one.change) for one in kept(chapter)] == [(1, n, c) for n, c in enumerate(changes)]
+    writer.add([made(5)])
+    assert writer.commit(reached(5)) == 2
+    assert [(one.seq, one.n) for one in kept(chapter)][-1] == (2, 0)
+    writer.close()
+    assert hidden(chapter) == []
+
+
+def test_an_epoch_without_changes_has_the_last_commit_and_moves_the_progress(chapter: Path) -> None:
+    writer = writer_of(chapter, seq=7)
+    assert writer.commit(reached(1, image=False)) == 7
+    writer.add([LETTER])
+    assert writer.commit(reached(2)) == 7
+    wait_until(lambda: (progress_of(chapter) or ())[:5] == (0, 7, 7, reached(2).position, True))
+    writer.close()
+
+
+def progress_of(chapter: Path) -> Progress | None:
+    return read_progress(chapter, 0)
+
+
+def test_a_commit_counts_as_durable_three_snapshots_later(chapter: Path) -> None:
+    writer = writer_of(chapter, seq=4)
+    durable: list[int] = []
+    for number in range(6):
+        writer.add([made(number)])
+        seq = writer.commit(reached(number))
+        progress = progress_of(chapter)
+        assert progress is not None
+        assert progress.seq == seq == 5 + number
+        durable.append(progress.durable)
+    writer.close()
+    assert durable == [4, 4, 4, 5, 6, 7]
+
+
+def test_long_commits_are_written_in_row_groups_while_they_come(chapter: Path) -> None:
+    writer = writer_of(chapter)
+    changes = [made(n, text="x" * 50) for n in range(2 * ROW_GROUP + 5)]
+    for start in range(0, len(changes), 1000):
+        writer.add(changes[start : start + 1000])
+    wait_until(lambda: any(file.stat().st_size > 10_000 for file in chapter.rglob(".part-*")))
+    writer.commit(reached())
+    (file,) = chapter.rglob("part-*.parquet")
+    metadata = pq.read_metadata(file)
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [ROW_GROUP, ROW_GROUP, 5]
+    assert metadata.row_group(0).column(0).statistics is not None
+    assert [one.change for one in kept(chapter)] == changes
+    writer.close()
+
+
+def test_what_was_not_committed_is_taken_back_by_the_next_start(chapter: Path) -> None:
+    first, other = writer_of(chapter), writer_of(chapter, partition=1)
+    for number in range(3):
+        first.add([made(number)])
+        first.commit(reached(number))
+    other.add([made(9)])
+    other.commit(reached(9))
+    lost = ".part-000-0000000004-0000000004.parquet.abc"
+    (next(chapter.rglob("part-*")).parent / lost).write_bytes(b"half")
+    first.close()
+    other.close()
+    second = writer_of(chapter, seq=2)
+    assert [(one.partition, one.seq) for one in kept(chapter)] == [(0, 1), (0, 2), (1, 1)]
+    assert hidden(chapter) == []
+    second.add([made(2)])
+    assert second.commit(reached(2)) == 3
+    second.close()
+
+
+def test_a_segment_that_holds_more_than_the_job_knows_is_cut(chapter: Path) -> None:
+    writer = writer_of(chapter)
+    for number in range(4):
+        writer.add([made(number, key="ab"[number % 2])])
+        writer.commit(reached(number))
+    writer.close()
+    _compact(chapter, FileName("segment", 0, 1, 4))
+    take_back(chapter, 0, 3)
+    assert [one.seq for one in kept(chapter)] == [1, 2, 3]
+    assert [file.name for file in chapter.rglob("*.parquet")] == [str(FileName("segment", 0, 1, 3))]
+    take_back(chapter, 0, 3)
+    assert [one.seq for one in kept(chapter)] == [1, 2, 3]
+    progress = progress_of(chapter)
+    assert progress is not None
+    take_back(chapter, 0, 0)
+    assert kept(chapter) == []
+
+
+def _compact(chapter: Path, name: FileName) -> None:
+    parts = sorted(chapter.rglob("part-*.parquet"))
+    table = pa.concat_tables([pq.read_table(part, partitioning=None) for part in parts])
+    pq.write_table(table.sort_by([("key", "ascending"), ("position", "ascending")]), parts[0].with_name(str(name)))
+    for part in parts:
+        part.unlink()
+
+
+def test_a_full_disk_holds_the_flow_back_until_there_is_room_and_nothing_is_lost(chapter: Path) -> None:
+    held: list[str | None] = []
+    writer = PartitionWriter(chapter, 0, ending=Ending(), on_held=held.append)
+    writer.start(0)
+    changes = [made(n, text=f"{n * n}") for n in range(3 * ROW_GROUP)]
+    assert signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with capture_logs() as logs:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # as a disk with room for so much
+        try:
+            writer.add(changes)
+            wait_until(lambda: bool(held))
+            assert writer.is_full
+            done = threading.Thread(target=writer.commit, args=(reached(),))
+            done.start()
+            done.join(timeout=0.2)
+            assert done.is_alive()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        done.join(timeout=10)
+        assert not done.is_alive()
+    writer.close()
+    assert held == ["File too large", None]
+    assert [log["event"] for log in logs] == ["archive.held", "archive.goes_on"]
+    assert not writer.is_full
+    assert [one.change for one in kept(chapter)] == changes
+
+
+def test_when_the_end_is_asked_for_while_the_disk_is_full_no_snapshot_is_taken(chapter: Path) -> None:
+    ending = Ending()
+    writer = writer_of(chapter, ending=ending)
+    writer.add([made(0)])
+    writer.commit(reached())
+    aside = chapter.with_name("aside")
+    chapter.rename(aside)
+    chapter.write_text("no folder")
+    try:
+        writer.add([made(1)])
+        ending.request()
+        with pytest.raises(DBWatchError, match=r"cannot be written \(Not a directory\).*nothing is lost"):
+            writer.commit(reached())
+    finally:
+        chapter.unlink()
+        aside.rename(chapter)
+    assert ending.abandoned
+    writer.close()
+    again = writer_of(chapter, seq=1)
+    assert [one.seq for one in kept(chapter)] == [1]
+    again.close()
+
+
+def test_a_chapter_that_is_removed_meanwhile_ends_the_run(chapter: Path) -> None:
+    ending = Ending()
+    writer = writer_of(chapter, ending=ending)
+    (chapter / CHAPTER).unlink()
+    writer.add([made(0)])
+    with pytest.raises(ArchiveLost, match="was removed while the job runs"):
+        writer.commit(reached())
+    assert ending.abandoned
+    writer.close()
+
+
+def test_nothing_gets_its_name_once_the_job_is_another_ones(chapter: Path) -> None:
+    def fenced() -> None:
+        raise Fenced("another job has taken over")
+
+    writer = PartitionWriter(chapter, 0, ending=Ending(), guard=fenced)
+    writer.start(0)
+    writer.add([made(0)])
+    with pytest.raises(Fenced):
+        writer.commit(reached())
+    writer.close()
+    assert kept(chapter) == []
+    assert hidden(chapter) == []
