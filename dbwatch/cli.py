@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Entry] = {
     "tail": Entry("dbwatch.commands.tail:command", "Print the feed as it is written"),
     "verify": Entry("dbwatch.commands.verify:command", "Compare the database with the feed, row by row"),
     "doctor": Entry("dbwatch.commands.doctor:command", "Look over servers, job and recovery folder: what is wrong"),
+    "snapshot": Entry("dbwatch.commands.snapshot:command", "Keep copies of the recovery folder"),
     "deadletter": Entry("dbwatch.commands.deadletter:command", "Look at changes that were set aside, and mend them"),
     "users": Entry("dbwatch.commands.users:command", "Add, change and list who may sign in to the dashboard"),
 }

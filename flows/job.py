@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -83,7 +84,7 @@ def begin(
         check_same(known, settings, views)
         if "asked" in known or _generation(known) > store.generation:
             job = beginning.next(known)
-            store = _emptied(store, job)
+            store = _emptied(store, job, settings, views)
         else:
             job = _job(known, beginning.run_id)
         log.info(
@@ -94,7 +95,7 @@ def begin(
         job = beginning.next(known)
     elif store is not None and (store.has_state or store.generation > 1):
         job = beginning.repaired(store, known)
-        store = _emptied(store, job)
+        store = _emptied(store, job, settings, views)
     else:
         job = beginning.new()
         log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
@@ -102,7 +103,7 @@ def begin(
     stale = [name for name in known if name not in WRITER_FIELDS and not name.startswith(ours)]
     _write(lease, settings, views, launch, job, stale=stale)
     if store is not None:
-        label_store(store.folder, job_id=job.job_id, run_id=job.run_id, generation=job.generation)
+        _label(store.folder, job, settings, views)
     return job
 
 
@@ -111,12 +112,17 @@ def _is_known(store: Store, known: Mapping[str, str]) -> bool:
     return store.job_id is not None and known.get("job_id") == store.job_id and _generation(known) >= store.generation
 
 
-def _emptied(store: Store, job: Job) -> Store:
+def _emptied(store: Store, job: Job, settings: Settings, views: Views) -> Store:
     """The store without its state, which is of an earlier generation. It is labelled first, for that may
     be all that still tells of the job when this run is cut off and Redis loses its last.
     """
-    label_store(store.folder, job_id=job.job_id, run_id=job.run_id, generation=job.generation)
-    return empty_store(store)._replace(generation=job.generation)
+    emptied = empty_store(store, first=lambda: _label(store.folder, job, settings, views))
+    return emptied._replace(generation=job.generation)
+
+
+def _label(folder: Path, job: Job, settings: Settings, views: Views) -> None:
+    made_for = made_with(settings, views)
+    label_store(folder, job_id=job.job_id, run_id=job.run_id, generation=job.generation, made_for=made_for)
 
 
 class _Beginning(NamedTuple):
@@ -259,6 +265,11 @@ def _fixed(settings: Settings) -> dict[str, str]:
     }
 
 
+def made_with(settings: Settings, views: Views) -> dict[str, str]:
+    """What a job's state fits: its settings of these names, and what tells its views apart."""
+    return {**_fixed(settings), "views": _digest(views)}
+
+
 def _write(lease: Lease, settings: Settings, views: Views, launch: Launch, job: Job, *, stale: Sequence[str]) -> None:
     """In place of the `stale` fields of an earlier run."""
     key = settings.keys.job
@@ -271,8 +282,7 @@ def _write(lease: Lease, settings: Settings, views: Views, launch: Launch, job: 
         "snapshot_position": job.snapshot_position,
         **({"reread": job.reread.to_json()} if job.reread else {}),
         "processes": str(max(1, len(launch.addresses))),
-        **_fixed(settings),
-        "views": _digest(views),
+        **made_with(settings, views),
         **{f"mark:{stream}": mark for stream, mark in job.first_marks.items()},
     }
     clear: list[Command] = [("HDEL", key, *stale)] if stale else []

@@ -10,9 +10,11 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariableType]
@@ -29,8 +31,8 @@ keys.)
 _PAGE_BYTES = 32768
 """SQLite has 4096 unless it is told; see `_use_large_pages`."""
 
-_LABEL = "dbwatch.json"
-_FORMAT = 3
+LABEL = "dbwatch.json"
+FORMAT = 3
 """Of the state: 1 was kept by row and foreign key, 2 by shards in three levels, 3 is by shards in slots."""
 
 _UNFINISHED = "dbwatch.making"
@@ -42,13 +44,24 @@ _POLL_S = 0.1
 
 class Store(NamedTuple):
     """A recovery folder: the id of the job that it belongs to (None when none has used it), which generation of it the
-    state is of, and whether it holds state.
+    state is of, and whether it holds state. `made_for` are the settings that the state fits, by their names in `P:job`;
+    none where the version that wrote the state did not keep them.
     """
 
     folder: Path
     job_id: str | None
     has_state: bool
     generation: int = 1
+    made_for: Mapping[str, str] = MappingProxyType({})
+
+
+class Label(NamedTuple):
+    """What is written down beside the partitions. `version` is the program's that did it, empty for an old one."""
+
+    job_id: str
+    generation: int
+    version: str
+    made_for: Mapping[str, str]
 
 
 def make_store(folder: Path) -> None:
@@ -56,7 +69,7 @@ def make_store(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
-            if not partition_files(folder) or _is_unfinished(folder):
+            if not partition_files(folder) or is_unfinished(folder):
                 _make_anew(folder, PARTITIONS)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
@@ -64,7 +77,7 @@ def make_store(folder: Path) -> None:
 
 def finish_store(folder: Path) -> None:
     """Make the store if a process that was making or emptying it has ended meanwhile. Raises `ConfigError`."""
-    if _is_unfinished(folder):
+    if is_unfinished(folder):
         make_store(folder)
 
 
@@ -76,7 +89,7 @@ def stay_empty(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc
-    if partition_files(folder) or _is_unfinished(folder):
+    if partition_files(folder) or is_unfinished(folder):
         raise ConfigError(
             f"recovery folder {folder}: expected an empty folder, since process 0 keeps the store, found partition "
             "files; name another folder, or leave --remote-store out if all processes share this one"
@@ -99,7 +112,7 @@ def await_store(folder: Path, *, flow_id: str, timeout_s: float) -> None:
 
 def open_store(folder: Path, *, flow_id: str) -> Store:
     """Look at a store; raises `ConfigError` when it is missing, damaged, being made, or belongs to another flow."""
-    if _is_unfinished(folder):
+    if is_unfinished(folder):
         raise ConfigError(
             f"recovery folder {folder}: it is being made, or that was cut off; the next start of the job makes it whole"
         )
@@ -122,14 +135,16 @@ def open_store(folder: Path, *, flow_id: str) -> Store:
             f"recovery folder {folder}: holds the state of the flow {sorted(flows - {flow_id})[0]!r}, expected that of "
             f"{flow_id!r}; name another folder"
         )
-    job_id, generation = _labelled(folder)
-    return Store(folder, job_id, bool(flows), generation)
+    label = read_label(folder)
+    if label is None:
+        return Store(folder, None, bool(flows))
+    return Store(folder, label.job_id, bool(flows), label.generation, label.made_for)
 
 
 def check_used_by(folder: Path, *, run_id: str) -> None:
     """Raise `Fenced` when another run has taken over the store. A label that cannot be read says nothing."""
     try:
-        label = json.loads((folder / _LABEL).read_text(encoding="utf-8"))
+        label = json.loads((folder / LABEL).read_text(encoding="utf-8"))
         run, process = str(label["run"]), str(label.get("process", "an unknown process"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
@@ -149,18 +164,39 @@ def store_size(folder: Path) -> int | None:
     return sum(sizes) if sizes else None
 
 
-def label_store(folder: Path, *, job_id: str, run_id: str, generation: int = 1) -> None:
-    """Write down which job the store belongs to, which generation of it, and which run uses it now."""
-    whole = folder / f".{_LABEL}.{uuid.uuid4().hex}"
-    label = {"format": _FORMAT, "job": job_id, "generation": generation, "run": run_id, "process": str(this_process())}
+def label_store(
+    folder: Path,
+    *,
+    job_id: str,
+    run_id: str,
+    generation: int = 1,
+    made_for: Mapping[str, str] = MappingProxyType({}),
+    by: str | None = None,
+) -> None:
+    """Write down which job the store belongs to, which generation of it, which run uses it now, which settings its
+    state is made for, and `by` which version of the program: this one unless it is told.
+    """
+    whole = folder / f".{LABEL}.{uuid.uuid4().hex}"
+    label = {
+        "format": FORMAT,
+        "job": job_id,
+        "generation": generation,
+        "run": run_id,
+        "process": str(this_process()),
+        "version": version("dbwatch") if by is None else by,
+        "made_for": dict(made_for),
+    }
     whole.write_text(json.dumps(label) + "\n", encoding="utf-8")
-    whole.replace(folder / _LABEL)
+    whole.replace(folder / LABEL)
 
 
-def empty_store(store: Store) -> Store:
-    """Throw the state away; the store keeps its label and its number of partitions. Raises `ConfigError`."""
+def empty_store(store: Store, *, first: Callable[[], None] = lambda: None) -> Store:
+    """Throw the state away; the store keeps its label, or gets the one that `first` writes, and its number of
+    partitions. Raises `ConfigError`.
+    """
     try:
         with _alone(store.folder):
+            first()
             _make_anew(store.folder, len(partition_files(store.folder)) or PARTITIONS)
     except OSError as exc:
         raise ConfigError(
@@ -170,14 +206,23 @@ def empty_store(store: Store) -> Store:
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None]:
+def standing_still(folder: Path) -> Generator[None]:
+    """Nobody makes or empties the store meanwhile, and should not have to wait for long. Raises `ConfigError`."""
+    if not folder.is_dir():
+        raise ConfigError(f"recovery folder {folder}: there is no such folder; -r names the one of the job")
+    with _alone(folder, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def _alone(folder: Path, how: int = fcntl.LOCK_EX) -> Generator[None]:
     """Nobody else makes or empties the store meanwhile; a process that ends lets go of it by that."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + _OTHER_MAKER_S
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, how | fcntl.LOCK_NB)
                 break
             except BlockingIOError as exc:
                 if time.monotonic() > deadline:
@@ -214,7 +259,7 @@ def _use_large_pages(file: Path) -> None:
         db.execute("PRAGMA journal_mode = WAL")  # the engine's, which two processes must not try to set at once
 
 
-def _is_unfinished(folder: Path) -> bool:
+def is_unfinished(folder: Path) -> bool:
     return (folder / _UNFINISHED).exists()
 
 
@@ -236,16 +281,20 @@ def _look(file: Path) -> tuple[int, set[str]]:
     return count, {step.partition(".")[0] for (step,) in steps}
 
 
-def _labelled(folder: Path) -> tuple[str | None, int]:
+def read_label(folder: Path) -> Label | None:
+    """None when there is none, as before a job has used the store. Raises `ConfigError` when it cannot be read, or the
+    state is of another format.
+    """
     try:
-        label = json.loads((folder / _LABEL).read_text(encoding="utf-8"))
-        if label["format"] != _FORMAT:
+        label = json.loads((folder / LABEL).read_text(encoding="utf-8"))
+        if label["format"] != FORMAT:
             raise ConfigError(
-                f"recovery folder {folder}: its format is {label['format']}, this version reads {_FORMAT}; use the "
+                f"recovery folder {folder}: its format is {label['format']}, this version reads {FORMAT}; use the "
                 "version that wrote it, or name a new folder, which reads a snapshot again"
             )
-        return str(label["job"]), int(label.get("generation", 1))
+        made_for = {str(name): str(value) for name, value in label.get("made_for", {}).items()}
+        return Label(str(label["job"]), int(label.get("generation", 1)), str(label.get("version", "")), made_for)
     except FileNotFoundError:
-        return None, 1
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ConfigError(f"recovery folder {folder}: {_LABEL} cannot be read ({exc}); restore or delete it") from exc
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ConfigError(f"recovery folder {folder}: {LABEL} cannot be read ({exc}); restore or delete it") from exc

@@ -64,16 +64,17 @@ def states_in(folder: Path, partitions: Sequence[sqlite3.Connection], point: Res
 
 
 @contextmanager
-def opened(folder: Path) -> Generator[tuple[list[sqlite3.Connection], ResumePoint]]:
+def opened(folder: Path, *, is_still: bool = False) -> Generator[tuple[list[sqlite3.Connection], ResumePoint]]:
     """The partitions of a store, which may be in use, to be read as they are at one moment, and where a job that is
     started with what they hold goes on. Raises `ConfigError` when they are not all there, or of different times.
 
     What a worker's front says is durable in every partition before the front is. So when the fronts say the same before
-    all partitions are looked at and after, then each holds all states before that epoch.
+    all partitions are looked at and after, then each holds all states before that epoch. With `is_still`, nobody writes
+    to it: then no file is made beside the partitions either.
     """
     with ExitStack() as stack:
         with refused(folder):
-            partitions = [stack.enter_context(closing(_connected(file))) for file in partition_files(folder)]
+            partitions = [stack.enter_context(closing(_connected(file, is_still))) for file in partition_files(folder)]
         _check_all(folder, partitions)
         yield partitions, _looked_at_together(folder, partitions)
 
@@ -100,16 +101,20 @@ def _looked_at_together(folder: Path, partitions: Sequence[sqlite3.Connection]) 
 
 def _apart(folder: Path, point: ResumePoint, ahead: Sequence[int]) -> ConfigError:
     if not ahead:
-        return ConfigError(f"recovery folder {folder}: its epochs are too short for its partitions to be read together")
+        return ConfigError(
+            f"recovery folder {folder}: its partitions cannot be read together, for its epochs are too "
+            "short; start the job with a larger -s"
+        )
     return ConfigError(
         f"recovery folder {folder}: its partition files are of different times: the job would go on at epoch "
         f"{point.epoch}, whose state part-{ahead[0]}.sqlite3 no longer holds; restore all files from one copy, or name "
-        "a new folder, which reads a snapshot again"
+        "a new folder, which reads a snapshot again; if a job runs on it, start that with a larger -b"
     )
 
 
-def _connected(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+def _connected(file: Path, is_still: bool) -> sqlite3.Connection:
+    mode = "mode=ro&immutable=1" if is_still else "mode=ro"
+    return sqlite3.connect(f"{file.resolve().as_uri()}?{mode}", uri=True, isolation_level=None)
 
 
 @contextmanager

@@ -294,7 +294,8 @@ def test_a_generation_that_was_asked_for_begins_also_when_its_first_start_was_cu
     first = world.begin()
     world.request(Reread("asked", "because"), first)
 
-    def cut_off(_store: Store) -> Store:
+    def cut_off(_store: Store, *, first: Callable[[], None]) -> Store:
+        first()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
