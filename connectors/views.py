@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from connectors.changes import Change, Shape
-from connectors.rows import canonical_dumps, loads, project, ref_of_key, touch
+from connectors.rows import canonical_dumps, covers, loads, project, ref_of_key, touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ class View:
     collection: str
     fields: tuple[str, ...] | None = None
     lookups: tuple[Lookup, ...] = ()
+
+    def named(self, named: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """The paths that the source named, as far as the view shows them."""
+        if named is None or self.fields is None:
+            return named
+        return tuple(path for path in named if covers(self.fields, path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,12 @@ class Moment(NamedTuple):
             return position <= self.upper
         return ts_ms <= self.at_ms
 
+    def is_after(self, position: str, ts_ms: int) -> bool:
+        """Whether a change had happened before then: not only by then."""
+        if self.at_ms is None or position[:8] != self.upper[:8]:
+            return position < self.upper.removesuffix(_LAST)
+        return ts_ms < self.at_ms
+
     def require_past(self, *, now_ms: int) -> None:
         """Raises `ConfigError` for a moment that is still to come."""
         at_ms = self.second * 1000 if self.at_ms is None else self.at_ms

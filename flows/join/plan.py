@@ -8,7 +8,7 @@ from functools import cached_property
 from connectors.changes import Change
 from connectors.joined_rows import NO_REFERENCE, OwnPart, changed_between, joints
 from connectors.records import Record, Versions
-from connectors.rows import covers, ref_of_key
+from connectors.rows import ref_of_key
 from flows.join.messages import Candidate, CandidateChange, Routed, Version
 from flows.join.shards import shard_of
 from flows.views import Lookup, View, Views
@@ -81,10 +81,7 @@ class ViewPlan:
 
     def named(self, named: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """The paths that the source named, as far as the view shows them."""
-        fields = self.view.fields
-        if named is None or fields is None:
-            return named
-        return tuple(p for p in named if covers(fields, p))
+        return self.view.named(named)
 
 
 class Plan:

@@ -1,0 +1,105 @@
+"""The times that an archive can tell of, and the errors for those of which it cannot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.archive.chapter import Chapter
+from connectors.archive.moment import Moment
+from connectors.archive.versions import Span
+from connectors.errors import ConfigError
+from connectors.rows import iso_of_ms
+
+
+class Recorded(NamedTuple):
+    """From `begin` on, as of which it has an image of every row, a chapter tells everything up to `until`."""
+
+    chapter: Chapter
+    begin: str
+    until: str
+
+    def reaches(self, later: Recorded) -> bool:
+        """Whether nothing is missing between this and a later one."""
+        return self.until >= later.begin
+
+    @property
+    def text(self) -> str:
+        return f"{_told(self.begin)} to {_told(self.until)} (position {self.until[:16]})"
+
+
+def recorded_of(root: Path, spans: Sequence[Span]) -> list[Recorded]:
+    """What the chapters of an archive tell, in order; where two tell of one time, the later one does.
+
+    Raises `ConfigError` when there is nothing yet.
+    """
+    whole = [Recorded(span.chapter, span.begin, span.until) for span in spans if span.until is not None]
+    if not whole:
+        raise ConfigError(
+            f"archive folder {root}: it tells of no time yet; a job writes it at the end of each epoch, and its first "
+            "image of every row is not whole before all of them have been read"
+        )
+    ordered = sorted(whole, key=lambda one: one.begin)
+    cut = [one._replace(until=min(one.until, later.begin)) for one, later in pairwise(ordered)]
+    return [*cut, ordered[-1]]
+
+
+def covering(
+    recorded: Sequence[Recorded], moment: Moment, *, set_back: Callable[[Chapter], Sequence[tuple[int, int]]]
+) -> Recorded:
+    """What tells of this moment. Raises `ConfigError`, which names the range that is there, when nothing does: before
+    the beginning, after the end, or in between; and for a time that the server's clock showed twice.
+    """
+    found = next((one for one in reversed(recorded) if _begins_by(one, moment)), None)
+    if found is None:
+        raise ConfigError(f"{moment.text} is before the archive begins: it tells of {_all(recorded)}")
+    if not _reaches(found, moment):
+        later = recorded[recorded.index(found) + 1 :]
+        if later:
+            raise ConfigError(
+                f"{moment.text} is in a gap of the archive, for no job wrote it then: it tells of {_all(recorded)}"
+            )
+        raise ConfigError(
+            f"{moment.text} is after what is recorded: the archive tells of {_all(recorded)}; a job that runs writes "
+            "at the end of each epoch, so ask again in some seconds, or for `now`: the last that is recorded"
+        )
+    if moment.at_ms is not None:
+        _check_clock(found, moment, moment.at_ms, set_back)
+    return found
+
+
+def _begins_by(one: Recorded, moment: Moment) -> bool:
+    """Of the second in which the image was read, it is not known what came before it."""
+    return moment.upper >= one.begin if moment.at_ms is None else moment.second > _second(one.begin)
+
+
+def _reaches(one: Recorded, moment: Moment) -> bool:
+    """Of the last second, it is not known what comes yet."""
+    if moment.at_ms is not None:
+        return moment.second < _second(one.until)
+    return moment.upper[:16] <= one.until[:16]
+
+
+def _check_clock(
+    one: Recorded, moment: Moment, at_ms: int, set_back: Callable[[Chapter], Sequence[tuple[int, int]]]
+) -> None:
+    for begin_ms, end_ms in set_back(one.chapter):
+        if begin_ms <= at_ms <= end_ms:
+            raise ConfigError(
+                f"{moment.text} occurred twice, for the server's clock was set back from {iso_of_ms(end_ms)} to "
+                f"{iso_of_ms(begin_ms)}: give a position instead, as `dbwatch history --json` and records have it"
+            )
+
+
+def _all(recorded: Sequence[Recorded]) -> str:
+    return " and of ".join(one.text for one in recorded)
+
+
+def _second(position: str) -> int:
+    return int(position[:8], 16)
+
+
+def _told(position: str) -> str:
+    return iso_of_ms(_second(position) * 1000)
