@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from redis import Redis
 
+from connectors.archive.chapter import Chapter
+from connectors.archive.settings import ArchiveSettings
+from connectors.archive.source import ArchivedSource, Archiving
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, TransientError
 from connectors.letter_limit import LetterLimit
@@ -23,11 +26,12 @@ from connectors.settings import Settings
 from connectors.stream_rows import live_rows
 from connectors.writer import Lease, acquire
 from flows.again import Again
+from flows.archiving import begin_chapter, reached_by, shared_chapter
 from flows.clock import ClockWatch
 from flows.former import await_former
 from flows.gate import RedisGate
 from flows.health import Health
-from flows.job import FLOW_ID, Job, SourceTimes, begin, finished_gate, joined
+from flows.job import FLOW_ID, Job, SourceTimes, begin, finished_gate, joined, tell_chapter
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.policies import Policies
@@ -35,6 +39,7 @@ from flows.process import leave_unless
 from flows.pulse import Pulse, at_now
 from flows.rates import Meter
 from flows.recovery import check_used_by, open_store, store_size
+from flows.store_states import source_states
 from flows.views import Views
 
 
@@ -70,6 +75,7 @@ class Edges(NamedTuple):
     pulse: Pulse
     again: Again
     ends_after_snapshot: bool
+    archive: ArchiveSettings | None = None
 
     def begun(self) -> tuple[Job, Lease]:
         """The job, begun under the writer's lock, which the pulse renews from then on."""
@@ -81,9 +87,35 @@ class Edges(NamedTuple):
         store = None if recovery is None else open_store(recovery, flow_id=FLOW_ID)
         times = _source_times(self.settings, self.views)
         job = begin(self.client, self.settings, self.views, self.launch, store, times, self.policies, lease=lease)
+        if self.archive is not None and recovery is not None:
+            chapter = begin_chapter(
+                self.archive,
+                job,
+                source_states(recovery),
+                database=self.settings.mongo_db,
+                partitions=self.settings.mongo_partitions,
+                views=self.views,
+            )
+            job = tell_chapter(lease, self.settings, job, chapter.name)
+            self._keep(self.archive, chapter, times)
         return job, lease
 
-    def at_once(self, job: Job, lease: Lease) -> tuple[MongoChangeSource, RedisStreamSink]:
+    def _keep(self, archive: ArchiveSettings, chapter: Chapter, times: SourceTimes) -> None:
+        """What the leading process does for the archive of all."""
+        # Imported here: pyarrow takes memory, and begins threads, which a job without an archive can do without.
+        from connectors.archive.image import ImageReading
+
+        if not chapter.begin:
+            ImageReading(
+                archive.folder,
+                chapter.name,
+                uri=self.settings.mongo_uri,
+                shapes=self.views.whole_shapes,
+                now=times.later,
+                on_held=at_now(self.health.on_archive_held),
+            ).start()
+
+    def at_once(self, job: Job, lease: Lease) -> tuple[ArchivedSource, RedisStreamSink]:
         sink = self.sink(job, lease)
         return self.source(job, lease, sink), sink
 
@@ -114,14 +146,28 @@ class Edges(NamedTuple):
         self.pulse.start(lease, is_cluster=True)
         return job, lease
 
-    def source(self, job: Job, lease: Lease, sink: RedisStreamSink) -> MongoChangeSource:
-        settings, partitions = self.settings, self.settings.mongo_partitions
+    def source(self, job: Job, lease: Lease, sink: RedisStreamSink) -> ArchivedSource:
+        """Ends the process when its archive is not that of the others."""
         self.again.knows(job)
+        try:
+            chapter = shared_chapter(self.archive, job)
+        except DBWatchError as exc:
+            self.ending.abandon(exc)
+        archiving = chapter and Archiving(
+            chapter,
+            partial(reached_by, collections=self.views.collections),
+            on_held=at_now(self.health.on_archive_held),
+            guard=partial(self._check_store, job),
+        )
+        return ArchivedSource(self._mongo_source(job, lease, sink), archiving, ending=self.ending)
+
+    def _mongo_source(self, job: Job, lease: Lease, sink: RedisStreamSink) -> MongoChangeSource:
+        settings, partitions = self.settings, self.settings.mongo_partitions
         parallel = self.launch.is_parallel or partitions > 1
         return MongoChangeSource(
             uri=settings.mongo_uri,
             database=settings.mongo_db,
-            shapes=self.views.shapes,
+            shapes=self.views.whole_shapes if job.chapter else self.views.shapes,
             snapshot_first=self.views.looked_up,
             snapshot_position=job.snapshot_position,
             partitions=partitions,

@@ -37,7 +37,8 @@ class Facts(NamedTuple):
     anything, also in vain. `behind` counts oplog entries; `headroom_s` is how far the position is from the oplog's end,
     `spare_s` how long nothing falls out of it yet; `source_ahead_s` how far MongoDB's clock is ahead of ours. A process
     without a recovery folder does not recover, and its `checkpoint_age_s` means nothing; `store_bytes` is the folder's
-    size.
+    size. `held`: Redis does not take what is written, `archive_held`: the archive's disk does not; since when (Unix
+    ms), why, and for how long.
     """
 
     at_ms: int
@@ -68,6 +69,7 @@ class Facts(NamedTuple):
     store_bytes: int | None
     generation: int
     is_writer: bool | None
+    archive_held: tuple[int, str, float] | None = None
 
     @property
     def lag_s(self) -> float:
@@ -100,6 +102,7 @@ class Health:
         self._read: Counter[str] = Counter()
         self._sink_at_s: float | None = None
         self._held: tuple[int, str, float] | None = None
+        self._archive_held: tuple[int, str, float] | None = None
         self._redis_away: str | None = None
         self._oplog: tuple[Oplog, float] | None = None
         self._records: Counter[tuple[str, str]] = Counter()
@@ -138,6 +141,11 @@ class Health:
         """The sink waits for Redis, or (None) goes on."""
         with self._lock:
             self._held = None if reason is None else (now_ms, reason, self._clock())
+
+    def on_archive_held(self, reason: str | None, now_ms: int) -> None:
+        """The archive waits for its disk, or (None) goes on."""
+        with self._lock:
+            self._archive_held = None if reason is None else (now_ms, reason, self._clock())
 
     def on_retry(self) -> None:
         """The sink tried in vain, and will again."""
@@ -211,7 +219,7 @@ class Health:
             return Facts(
                 at_ms=now_ms,
                 started_ms=self._started_ms,
-                state="stopped" if stopping else "holding" if self._held else _phase(partitions),
+                state="stopped" if stopping else "holding" if self._held or self._archive_held else _phase(partitions),
                 partitions=partitions,
                 polled_s={name: now_s - at_s for name, (at_s, _) in polled.items()},
                 written_s=None if self._sink_at_s is None else now_s - self._sink_at_s,
@@ -237,6 +245,7 @@ class Health:
                 store_bytes=self._store_bytes,
                 generation=self._generation,
                 is_writer=self._is_writer,
+                archive_held=self._archive_held and (*self._archive_held[:2], now_s - self._archive_held[2]),
             )
 
     def positions(self) -> list[str]:
@@ -272,8 +281,9 @@ class Health:
             "store_bytes": facts.store_bytes,
             "snapshot": _snapshot(progresses),
         }
-        if facts.held:
-            figures |= {"holding_since_ms": facts.held[0], "holding_reason": facts.held[1]}
+        if held := facts.held or facts.archive_held:
+            reason = held[1] if facts.held else f"the archive cannot be written: {held[1]}"
+            figures |= {"holding_since_ms": held[0], "holding_reason": reason}
         return figures | _away(facts)
 
     def _server_ms(self, now_ms: int, now_s: float) -> float:

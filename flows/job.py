@@ -48,7 +48,8 @@ class SourceTimes(NamedTuple):
 
 class Job(NamedTuple):
     """Where the reading begins, each stream's last id before the first record, and this run of the job, which is also
-    the token of its lock. `reread` is why the collections are read again, None when they are not (any more).
+    the token of its lock. `reread` is why the collections are read again, None when they are not (any more). `chapter`
+    is that of the archive which the run writes, empty for none.
     """
 
     job_id: str
@@ -57,6 +58,7 @@ class Job(NamedTuple):
     first_marks: Mapping[str, str]
     generation: int = 1
     reread: Reread | None = None
+    chapter: str = ""
 
 
 def begin(
@@ -203,7 +205,14 @@ def joined(client: Redis, settings: Settings, views: Views) -> tuple[Job, Lease]
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
     check_same(known, settings, views)
     fence = Fence(settings.keys.job, known["run_id"], int(known["writer_epoch"]))
-    return _job(known, fence.token), Lease(client, fence, leads=False)
+    job = _job(known, fence.token)._replace(chapter=known.get("chapter", ""))
+    return job, Lease(client, fence, leads=False)
+
+
+def tell_chapter(lease: Lease, settings: Settings, job: Job, chapter: str) -> Job:
+    """Let the other processes of a cluster know which chapter of the archive all of them write."""
+    lease.call(("HSET", settings.keys.job, "chapter", chapter))
+    return job._replace(chapter=chapter)
 
 
 def _last_id(client: Redis, stream: str) -> str:

@@ -224,11 +224,18 @@ SPECS: tuple[Spec, ...] = (
         lambda f: _one(float(f.held is not None)),
     ),
     Spec(
+        "dbwatch_archive_held",
+        "gauge",
+        (),
+        "1 while the archive's disk does not take what is written and the flow is held back.",
+        lambda f: _one(float(f.archive_held is not None)),
+    ),
+    Spec(
         "dbwatch_held_seconds",
         "gauge",
         (),
         "For how long the flow is held back; absent when it is not.",
-        lambda f: _one(f.held and f.held[2]),
+        lambda f: _one((f.held or f.archive_held or (0, "", None))[2]),
     ),
     Spec(
         "dbwatch_checkpoint_age_seconds",

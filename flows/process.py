@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import queue
 import re
 import signal
 import sys
@@ -36,17 +37,40 @@ def end_on_signals(ending: Ending) -> None:
     once.
 
     The engine waits in native code, where a Python signal handler may come late; so the signals are blocked, and a
-    thread waits for them. Call it in the main thread, before other threads are started.
+    thread waits for them. Call it in the main thread, before other threads are started. Libraries may have started some
+    when they were imported, as pyarrow does: what arrives there is told by the interpreter's wakeup file.
     """
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def wait() -> None:
-        log.info("job.stopping", signal=signal.Signals(signal.sigwait(signals)).name)
-        ending.request()
-        os._exit(128 + signal.sigwait(signals))
+        while True:
+            arrived.put(signal.sigwait(signals))
 
-    threading.Thread(target=wait, name="dbwatch signals", daemon=True).start()
+    read, written = os.pipe()
+    os.set_blocking(written, False)
+    for number in signals:
+        signal.signal(number, _pass)  # the wakeup file is only told of signals that have a handler
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+
+    def listen() -> None:
+        while True:
+            for number in os.read(read, 1):
+                if number in signals:
+                    arrived.put(number)
+
+    def heed() -> None:
+        log.info("job.stopping", signal=signal.Signals(arrived.get()).name)
+        ending.request()
+        os._exit(128 + arrived.get())
+
+    for task in (wait, listen, heed):
+        threading.Thread(target=task, name="dbwatch signals", daemon=True).start()
+
+
+def _pass(_number: int, _frame: object) -> None:
+    """What a signal does is done by the threads that wait for it."""
 
 
 def without_backtraces() -> None:

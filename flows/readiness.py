@@ -14,9 +14,10 @@ def hangs(facts: Facts) -> str | None:
     """Why the process should be replaced: its worker neither asked the source for changes nor got on with writing.
 
     Not before it has asked for the first time, as loading a large state may take minutes; and not while Redis is away,
-    which holds the workers of a whole cluster back on purpose.
+    or the archive's disk is full, which holds the workers of a whole cluster back on purpose.
     """
-    if facts.redis_away is not None or facts.held is not None or not facts.polled_s:
+    held = facts.held is not None or facts.archive_held is not None
+    if facts.redis_away is not None or held or not facts.polled_s:
         return None
     idle_s = min(facts.polled_s.values())
     if facts.written_s is not None:
@@ -39,11 +40,13 @@ def not_ready(facts: Facts) -> list[str]:
         reasons.append(f"Redis has not taken writes for {facts.held[2]:.0f} s: {facts.held[1]}")
     elif facts.redis_away is not None:
         reasons.append(f"Redis does not answer: {facts.redis_away}")
+    if facts.archive_held is not None:
+        reasons.append(f"the archive has not been written for {facts.archive_held[2]:.0f} s: {facts.archive_held[1]}")
     for partition in facts.partitions:
         name, away = partition.progress.partition, partition.progress.away
         if away:
             reasons.append(f"MongoDB does not answer: {away}")
-        elif partition.said_s > _SILENT_AFTER_S and facts.held is None:
+        elif partition.said_s > _SILENT_AFTER_S and facts.held is None and facts.archive_held is None:
             reasons.append(f"{name} has had no word from MongoDB for {partition.said_s:.0f} s")
     hanging = hangs(facts)
     return [*reasons, *([hanging] if hanging else [])]

@@ -15,6 +15,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors import logs
+from connectors.archive.settings import parse_archive
 from connectors.dead_letters import DeadLetter, Emitted, Output, Outputs
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, Stopped
@@ -24,6 +25,7 @@ from connectors.redis_checks import check_redis
 from connectors.redis_client import connect as connect_redis
 from connectors.settings import Settings
 from flows.again import Again
+from flows.archiving import check_folder
 from flows.clock import ClockWatch
 from flows.denormalize import denormalize
 from flows.edges import Edges
@@ -60,17 +62,18 @@ def build(
     gauges: JoinGauges | None = None,
     recovers: bool = True,
     is_parallel: bool = False,
+    whole: bool = False,
 ) -> Dataflow:
     """The dataflow from a source of changes to a sink of `(shard, records and dead letters)`, joined as the views say.
 
     What is needed for a restart is only made when it `recovers`. It must know when it `is_parallel`: on several
-    workers.
+    workers; and when changes come `whole`, with fields that no view needs.
 
     The names of its steps are the names that state is kept under: changing one loses the state.
     """
     flow = Dataflow(FLOW_ID)
     changes = op.input("changes", flow, source)
-    records = denormalize("join", changes, Plan(views), gauges, recovers=recovers, is_parallel=is_parallel)
+    records = denormalize("join", changes, Plan(views, whole=whole), gauges, recovers=recovers, is_parallel=is_parallel)
     op.output("feed", op.flat_map_batch("shard", records, lambda outputs: sharded(outputs, shards)), sink)
     return flow
 
@@ -120,12 +123,18 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
     """
     config, file = settings.config(), str(settings.config_path)
     views, policies = parse_views(config, file=file), parse_policies(config, file=file)
+    archive = parse_archive(config, settings.archive, file=file)
     store = None
     if launch.recovery is not None and launch.leads:
         finish_store(launch.recovery)
         store = open_store(launch.recovery, flow_id=FLOW_ID)
     if launch.recovery is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
+    if archive is not None and launch.recovery is None:
+        log.warning("archive.off", reason="a job without a recovery folder keeps none")
+        archive = None
+    if archive is not None:
+        check_folder(archive)
     # A collection of a job that has begun may have been dropped since.
     begins = launch.leads and (store is None or store.job_id is None)
     check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections, must_exist=begins)
@@ -139,7 +148,19 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
 
     again = Again(client, settings, policies, health)
     edges = Edges(
-        settings, views, policies, launch, ending, client, meter, health, clock, pulse, again, ends_after_snapshot
+        settings,
+        views,
+        policies,
+        launch,
+        ending,
+        client,
+        meter,
+        health,
+        clock,
+        pulse,
+        again,
+        ends_after_snapshot,
+        archive,
     )
     try:
         begun = edges.begun() if launch.leads else None
@@ -161,5 +182,6 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
         gauges=gauges,
         recovers=recovers,
         is_parallel=launch.is_parallel,
+        whole=archive is not None,
     )
     return Run(dataflow, pulse, again)

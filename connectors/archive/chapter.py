@@ -56,6 +56,13 @@ class Progress(NamedTuple):
     at_ms: int
 
 
+class Reached(NamedTuple):
+    """What the source knows of its progress."""
+
+    position: str
+    image: bool
+
+
 def write_chapter(root: Path, chapter: Chapter) -> None:
     """Make or replace the chapter's folder entry, durably."""
     folder = root / chapter.name

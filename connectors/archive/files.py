@@ -56,7 +56,9 @@ class ArchiveFile:
         self._writer.write_batch(batch)
 
     def finish(self) -> None:
-        """Write what is left, and wait until all is on the disk. Raises `NotDurable`."""
+        """Write what is left, and wait until all is on the disk; again, it does nothing. Raises `NotDurable`."""
+        if self._sink.closed:
+            return
         self._writer.close()
         try:
             os.fsync(self._sink.handle)

@@ -29,9 +29,7 @@ CHAPTER = "chapter.json"
 
 
 class FileName(NamedTuple):
-    """One file of a partition, of the commits from `first` to `last`. Of an image, `first` numbers a partition's files
-    in a collection from 0 on, and `last` is the last commit that is folded into it: 0 for one that was read.
-    """
+    """One file of a partition; of an image too, of which there is one for each collection and partition."""
 
     kind: Kind
     partition: int

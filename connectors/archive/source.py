@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from connectors.archive.chapter import Reached
 from connectors.archive.patience import OnHeld
-from connectors.archive.writer import PartitionWriter, Reached
 from connectors.dead_letters import Emitted
 from connectors.ending import Ending
 from connectors.errors import DBWatchError
+
+if TYPE_CHECKING:
+    from connectors.archive.writer import PartitionWriter
 
 
 class Archived(NamedTuple):
@@ -66,6 +69,9 @@ class ArchivedSource(FixedPartitionedSource[Emitted, Any]):
         archiving = self._archiving
         if archiving is None:
             return self._source.build_part(step_id, for_part, inner)
+        # Imported here: pyarrow takes memory, and begins threads, which a job without an archive can do without.
+        from connectors.archive.writer import PartitionWriter
+
         writer = PartitionWriter(
             archiving.chapter,
             self._parts.index(for_part),

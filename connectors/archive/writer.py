@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.archive.chapter import Progress, write_progress
+from connectors.archive.chapter import Progress, Reached, write_progress
 from connectors.archive.commits import CommitFiles, characters
 from connectors.archive.layout import CHAPTER
 from connectors.archive.patience import OnHeld, Patience
@@ -35,13 +35,6 @@ _DURABLE_AFTER = 3
 """Snapshots after which the first of them is surely durable: the engine may be writing the newest two."""
 
 _POLL_S = 0.05
-
-
-class Reached(NamedTuple):
-    """How far the source has come with what was added: see `Progress`."""
-
-    position: str
-    image: bool
 
 
 class _Added(NamedTuple):

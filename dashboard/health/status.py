@@ -117,6 +117,12 @@ def _partly(count: int, of: int, names: Sequence[str], since_ms: int | None) -> 
     )
 
 
+_REDIS_HINT = (
+    "Nothing is lost, and it goes on by itself once Redis takes writes: `dbwatch doctor` says what is in the way."
+)
+_ARCHIVE_HINT = "Nothing is lost, and it goes on by itself once the disk takes it: make room in the archive's folder."
+
+
 def _holding(processes: Sequence[Process]) -> Status | None:
     held = _first(p.held for p in processes)
     if held is None:
@@ -126,7 +132,7 @@ def _holding(processes: Sequence[Process]) -> Status | None:
         "Holding back",
         one_line(held.reason, _LONGEST_REASON) or "Redis does not take writes",
         held.since_ms,
-        "Nothing is lost, and it goes on by itself once Redis takes writes: `dbwatch doctor` says what is in the way.",
+        _ARCHIVE_HINT if held.reason.startswith("the archive ") else _REDIS_HINT,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from connectors.ending import Ending
@@ -76,3 +79,26 @@ def test_a_connection_that_broke_within_a_cluster_is_told_as_that(pulse: Pulse) 
     assert engine_failed(ending, pulse, RuntimeError("Send thread panic: Any { .. }"))
     assert isinstance(ending.error, PeerEnded)
     assert str(ending.error).startswith("the connection to another process of the job broke")
+
+
+def test_a_signal_that_a_librarys_thread_takes_ends_the_job_in_order_all_the_same() -> None:
+    code = (
+        "import os, pyarrow\n"
+        "from connectors.ending import Ending\n"
+        "from flows.process import end_on_signals\n"
+        "ending = Ending()\n"
+        "end_on_signals(ending)\n"
+        "os.kill(os.getpid(), 15)\n"
+        "print(ending.wait(10), flush=True)\n"
+        "os.kill(os.getpid(), 2)\n"
+        "ending_never = Ending().wait(10)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout.endswith("True\n")
+    assert done.returncode == 128 + 2
+
+
+def test_a_job_loads_the_archives_library_only_when_it_keeps_one() -> None:
+    code = "import sys, flows.watch; print('pyarrow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "False\n"

@@ -13,9 +13,8 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.archive.chapter import write_chapter
+from connectors.archive.chapter import Reached, write_chapter
 from connectors.archive.source import Archived, ArchivedSource, Archiving
-from connectors.archive.writer import Reached
 from connectors.dead_letters import Emitted
 from connectors.ending import Ending
 from tests.connectors.archive.past import chapter_of, hidden, kept, made

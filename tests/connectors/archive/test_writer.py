@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.archive.chapter import Progress, read_progress, write_chapter
+from connectors.archive.chapter import Progress, Reached, read_progress, write_chapter
 from connectors.archive.layout import CHAPTER, FileName
 from connectors.archive.schema import ROW_GROUP
 from connectors.archive.taking_back import take_back
-from connectors.archive.writer import PartitionWriter, Reached
+from connectors.archive.writer import PartitionWriter
 from connectors.dead_letters import DeadLetter
 from connectors.ending import Ending
 from connectors.errors import ArchiveLost, DBWatchError, Fenced

@@ -1,0 +1,139 @@
+"""Which chapter of the archive a job writes. Decided once, by the leading process; an edge: it makes the chapter's
+folder.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+import structlog
+
+from connectors.archive.chapter import Chapter, Reached, read_chapters, write_chapter
+from connectors.archive.layout import CHAPTER, chapter_name
+from connectors.archive.settings import ArchiveSettings
+from connectors.archive.source import Archived
+from connectors.errors import ConfigError
+from connectors.mongo_state import SourceState
+from connectors.views import Views
+from flows.job import Job
+
+log = structlog.get_logger()
+
+_PROBE = ".dbwatch-can-write"
+
+
+def check_folder(archive: ArchiveSettings) -> None:
+    """Make the archive's folder unless it is there. Raises `ConfigError` when it cannot be made or written."""
+    probe = archive.folder / _PROBE
+    try:
+        archive.folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as exc:
+        raise ConfigError(
+            f"archive folder {archive.folder}: cannot be written: {exc.strerror}; make it writable, name another one "
+            "in [archive] or DBWATCH_ARCHIVE, or switch the archive off with DBWATCH_ARCHIVE=off"
+        ) from exc
+
+
+def begin_chapter(
+    archive: ArchiveSettings,
+    job: Job,
+    states: Mapping[str, object],
+    *,
+    database: str,
+    partitions: int,
+    views: Views,
+) -> Chapter:
+    """The chapter that the job goes on with or begins, its folder made. `states` are those that its partitions resume
+    from, empty when the collections are to be read.
+
+    A job goes on with the chapter that all its states are of, as long as that is there. Another one than the first of
+    its generation has no image yet: its `begin` is empty. Raises `ConfigError`.
+    """
+    root = archive.folder
+    known = {chapter.name: chapter for chapter in read_chapters(root) if _is_of(chapter, job)}
+    chapter = _going_on(known, job, states, partitions)
+    if chapter is not None:
+        log.info("archive.resumed", chapter=chapter.name, begin=chapter.begin)
+        return chapter
+    number = 1 + max((_number(name, job) for name in {*known, *_named(states)}), default=0)
+    raw = orjson.loads(orjson.dumps(views))
+    chapter = Chapter(
+        name=chapter_name(job.job_id, job.generation, number),
+        job_id=job.job_id,
+        generation=job.generation,
+        number=number,
+        database=database,
+        partitions=partitions,
+        begin="" if states else job.snapshot_position,
+        created_ms=time.time_ns() // 1_000_000,
+        version=version("dbwatch"),
+        views=raw["views"],
+        masks=raw["masks"],
+    )
+    try:
+        write_chapter(root, chapter)
+    except OSError as exc:
+        raise ConfigError(f"archive folder {root}: {chapter.name} cannot be made: {exc.strerror}; make room") from exc
+    log.info("archive.begun", chapter=chapter.name, image="now" if states else "first reading")
+    return chapter
+
+
+def shared_chapter(archive: ArchiveSettings | None, job: Job) -> Path | None:
+    """The chapter's folder, for a process that was told of it by the first. Raises `ConfigError` when it was not told
+    the same as that one, or does not see the same folder.
+    """
+    if (archive is None) != (not job.chapter):
+        expected, found = ("off", "on") if archive else ("on", "off")
+        raise ConfigError(
+            f"DBWATCH_ARCHIVE: expected the archive to be {expected}, as in the first process, found it {found}; give "
+            "all processes the same settings"
+        )
+    if archive is None:
+        return None
+    folder = archive.folder / job.chapter
+    if not (folder / CHAPTER).exists():
+        raise ConfigError(
+            f"archive folder {archive.folder}: expected the chapter {job.chapter} that the first process has begun, "
+            "found none; all processes of a job need one folder that they share"
+        )
+    return folder
+
+
+def reached_by(state: SourceState, *, collections: Collection[str]) -> Reached:
+    """How far a partition of the source has come, as the archive tells it."""
+    return Reached(state.position, set(collections).issubset(state.done))
+
+
+def _is_of(chapter: Chapter, job: Job) -> bool:
+    return (chapter.job_id, chapter.generation) == (job.job_id, job.generation)
+
+
+def _named(states: Mapping[str, object]) -> set[str]:
+    return {state.chapter for state in states.values() if isinstance(state, Archived)}
+
+
+def _number(name: str, job: Job) -> int:
+    """Of a chapter of this job's generation; 0 for another's."""
+    prefix, _, number = name.rpartition("-")
+    return int(number) if prefix + "-" == chapter_name(job.job_id, job.generation, 0)[:-4] else 0
+
+
+def _going_on(known: Mapping[str, Chapter], job: Job, states: Mapping[str, object], partitions: int) -> Chapter | None:
+    newest = max(known.values(), key=lambda chapter: chapter.number, default=None)
+    if newest is None or newest.partitions != partitions:
+        return None
+    if not states:  # killed before its first checkpoint: it reads again at the same time
+        return newest if newest.begin == job.snapshot_position and not newest.folded else None
+    named = _named(states)
+    if len(states) == partitions and all(isinstance(state, Archived) for state in states.values()) and len(named) == 1:
+        (name,) = named
+        if name in known:
+            return known[name]
+    # One that was begun, and the job killed before any state told of it, may be begun anew.
+    return newest if not newest.begin and newest.name not in named else None
