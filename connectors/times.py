@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import ConfigError
+from connectors.rows import iso_of_ms
 
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LARGEST_SHORT_NUMBER = 10_000_000_000  # as milliseconds still April 1970, as seconds the year 2286
@@ -36,3 +37,8 @@ def _checked_ms(number: int, text: str) -> int:
     if number < _LARGEST_SHORT_NUMBER:
         raise ConfigError(f"{text!r} looks like seconds; a moment as a number is Unix milliseconds: {number * 1000}?")
     return number
+
+
+def written(ms: int) -> str:
+    """A Unix time in milliseconds as ISO 8601 in UTC, to the millisecond, as `unix_ms` reads it."""
+    return iso_of_ms(ms).replace("000Z", "Z")

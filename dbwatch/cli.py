@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate": Entry("dbwatch.commands.simulate:command", "Write to it: a story to watch, or a load at a rate"),
     "run": Entry("dbwatch.commands.run:command", "Watch the database and write the feed until it is stopped"),
     "tail": Entry("dbwatch.commands.tail:command", "Print the feed as it is written"),
+    "at": Entry("dbwatch.commands.at:command", "A row as it was at a moment, and what made it so"),
+    "history": Entry("dbwatch.commands.history:command", "All versions of a row, with what changed and why"),
     "verify": Entry("dbwatch.commands.verify:command", "Compare the database with the feed, row by row"),
     "doctor": Entry("dbwatch.commands.doctor:command", "Look over servers, job and recovery folder: what is wrong"),
     "snapshot": Entry("dbwatch.commands.snapshot:command", "Keep copies of the recovery folder"),

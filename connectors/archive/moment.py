@@ -6,8 +6,7 @@ import re
 from typing import NamedTuple
 
 from connectors.errors import ConfigError
-from connectors.rows import iso_of_ms
-from connectors.times import unix_ms
+from connectors.times import unix_ms, written
 
 CLOCK_SLACK_MS = 2000
 """How much later than this machine's clock a moment may be, for clocks differ."""
@@ -61,7 +60,7 @@ class Moment(NamedTuple):
         """As it is told to a person: a time in UTC, or the position."""
         if self.at_ms is None:
             return f"position {self.upper.removesuffix(_LAST)}"
-        return _told(self.at_ms)
+        return written(self.at_ms)
 
     def includes(self, position: str, ts_ms: int) -> bool:
         """Whether a change had happened by then. Of changes in the order of positions, the first that had not ends it:
@@ -81,8 +80,4 @@ class Moment(NamedTuple):
         """Raises `ConfigError` for a moment that is still to come."""
         at_ms = self.second * 1000 if self.at_ms is None else self.at_ms
         if at_ms > now_ms + CLOCK_SLACK_MS:
-            raise ConfigError(f"{self.text} is still to come: it is {_told(now_ms)} now; name a moment of the past")
-
-
-def _told(at_ms: int) -> str:
-    return iso_of_ms(at_ms).replace("000Z", "Z")  # to the millisecond
+            raise ConfigError(f"{self.text} is still to come: it is {written(now_ms)} now; name a moment of the past")

@@ -11,7 +11,7 @@ from connectors.archive.chapter import Chapter
 from connectors.archive.moment import Moment
 from connectors.archive.versions import Span
 from connectors.errors import ConfigError
-from connectors.rows import iso_of_ms
+from connectors.times import written
 
 
 class Recorded(NamedTuple):
@@ -88,8 +88,8 @@ def _check_clock(
     for begin_ms, end_ms in set_back(one.chapter):
         if begin_ms <= at_ms <= end_ms:
             raise ConfigError(
-                f"{moment.text} occurred twice, for the server's clock was set back from {iso_of_ms(end_ms)} to "
-                f"{iso_of_ms(begin_ms)}: give a position instead, as `dbwatch history --json` and records have it"
+                f"{moment.text} occurred twice, for the server's clock was set back from {written(end_ms)} to "
+                f"{written(begin_ms)}: give a position instead, as `dbwatch history --json` and records have it"
             )
 
 
@@ -102,4 +102,4 @@ def _second(position: str) -> int:
 
 
 def _told(position: str) -> str:
-    return iso_of_ms(_second(position) * 1000)
+    return written(_second(position) * 1000)

@@ -77,6 +77,23 @@ class Travel:
         """The last moment that is recorded."""
         return Moment(self.recorded()[-1].until)
 
+    def moment(self, text: str, *, now_ms: int) -> Moment:
+        """What a person wrote, with `now` for the last that is recorded. Raises `ConfigError` also for a moment that is
+        still to come, by this machine's clock; that of the database may be ahead.
+        """
+        newest = self.newest()
+        if text.strip().lower() == "now":
+            return newest
+        moment = Moment.parse(text, now_ms=now_ms)
+        if moment.upper[:16] > newest.upper[:16]:
+            moment.require_past(now_ms=now_ms)
+        return moment
+
+    def lookups(self, view: str) -> tuple[str, ...]:
+        """The names of the rows that a view's rows were ever joined with, which are fields of theirs."""
+        found = (_view_of(stretch.chapter, view) for stretch in self.recorded())
+        return tuple(dict.fromkeys(lookup.name for of in found if of is not None for lookup in of.lookups))
+
     def row_at(self, view: str, key: str, moment: Moment) -> Past | None:
         """The row as joined at that moment, as the feed has it; None when there was none."""
         return self._unfolded(lambda: self._row_at(view, key, moment))
@@ -98,7 +115,9 @@ class Travel:
     def history(
         self, view: str, key: str, *, since: Moment | None = None, until: Moment | None = None
     ) -> Iterator[PastVersion | Gap]:
-        """All versions of the joined row, in order, of all that is recorded, or from one moment to another."""
+        """All versions of the joined row, in order, of all that is recorded, or from one moment to another; and between
+        them, where nothing was recorded.
+        """
         recorded = self.recorded()
         _known_view(view, recorded)
         found = self._key(recorded, view, key)
@@ -107,11 +126,13 @@ class Travel:
         for stretch in recorded if found is not None else ():
             if _view_of(stretch.chapter, view) is None or found is None or _is_outside(stretch, since, until):
                 continue
-            if last is not None and not last.reaches(stretch):
-                yield Gap(last.until, stretch.begin)
+            gap = None if last is None or last.reaches(stretch) else Gap(last.until, stretch.begin)
             for version in _continued(self._all(stretch, view, found), stretch, last, stood):
                 stood = version.after
                 if _is_between(version, since, until):
+                    if gap is not None:
+                        yield gap
+                        gap = None
                     yield version
             last = stretch
 
