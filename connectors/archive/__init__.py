@@ -8,6 +8,7 @@
     listing   the files of a chapter, and what is wrong with one
     reading   changes in the order in which they were emitted
     versions  the past of single rows; referring, clocks: what it asks of a file
+    upkeep    beside the job: compaction of parts to segments; retention, which folds old hours into the image
 
 `docs/archive.md` describes the files for whoever reads them with other tools.
 """

@@ -93,7 +93,8 @@ def read_chapters(root: Path) -> list[Chapter]:
         raise ConfigError(
             f"archive folder {root}: no such folder; a job makes it once `[archive]` is set, see docs/archive.md"
         )
-    found = [read_chapter(folder) for folder in root.iterdir() if (folder / CHAPTER).exists()]
+    folders = [folder for folder in root.iterdir() if not folder.name.startswith(".") and (folder / CHAPTER).exists()]
+    found = [read_chapter(folder) for folder in folders]
     return sorted(found, key=lambda chapter: (chapter.created_ms, chapter.name))
 
 

@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 
 from connectors.archive import tables
+from connectors.archive.layout import seconds_of
 from connectors.archive.listing import StoredFile, bounds, opened
 
 Times = tuple[int, int]
@@ -35,7 +36,7 @@ def set_back_in(file: StoredFile) -> list[Times]:
         found: list[Times] = []
         for group in range(parquet.num_row_groups):
             times, positions = bounds(parquet.metadata, group, "ts_ms"), bounds(parquet.metadata, group, "position")
-            if times and positions and times[0] + SLACK_MS >= int(positions[1][:8], 16) * 1000:
+            if times and positions and times[0] + SLACK_MS >= seconds_of(positions[1]) * 1000:
                 continue
             found.extend(times_twice(parquet.read_row_group(group, columns=_COLUMNS, use_threads=False)))
         return union(found)

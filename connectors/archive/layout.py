@@ -63,9 +63,14 @@ def collection_of(folder: str) -> str:
     return unquote(value)
 
 
+def seconds_of(position: str) -> int:
+    """The time of a position, in Unix seconds."""
+    return int(position[:8], 16)
+
+
 def hour_of(position: str) -> str:
     """The hour, in UTC, that a position belongs to: it begins with its seconds, in eight hex digits."""
-    return datetime.fromtimestamp(int(position[:8], 16), UTC).strftime("%Y-%m-%dT%H")
+    return datetime.fromtimestamp(seconds_of(position), UTC).strftime("%Y-%m-%dT%H")
 
 
 def hour_folder(hour: str) -> str:
@@ -80,7 +85,7 @@ def last_of_hour(hour: str) -> str:
 
 def image_number(begin: str) -> int:
     """The number of the image as of a position: later images have larger numbers."""
-    return int(begin[:8], 16) + begin.endswith("~")  # the end of an hour is later than a time within its last second
+    return seconds_of(begin) + begin.endswith("~")  # the end of an hour is later than a time within its last second
 
 
 def progress_name(partition: int) -> str:

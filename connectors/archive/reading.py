@@ -108,11 +108,11 @@ def rows_left(
 ) -> int:
     """How many changes `emitted` has still to give; `order` None: of all collections."""
     while True:
-        held = _held(root, chapter, cursors)
+        of_each = {partition: cursors.get(partition, START) for partition in range(chapter.partitions)}
+        held = _held(root, chapter, of_each)
         begin, left = held.chapter.begin, 0
         try:
-            for partition in range(chapter.partitions):
-                cursor = cursors.get(partition, START)
+            for partition, cursor in of_each.items():
                 for file in _of_partition(held, partition, cursor, upper=upper, only=order):
                     left += _count(file, cursor, begin=begin, upper=upper)
         except FileNotFoundError:
@@ -157,8 +157,7 @@ def _emitted_of(
 def _held(root: Path, chapter: Chapter, cursors: Mapping[int, Cursor]) -> Contents:
     """What the chapter holds now, if that is all that comes after the cursors."""
     held = contents(root, chapter.name)
-    for partition in range(chapter.partitions):
-        cursor = cursors.get(partition, START)
+    for partition, cursor in cursors.items():
         folded = Cursor(*held.chapter.folded.get(str(partition), START))
         if cursor < folded and (cursor != START or held.chapter.begin != chapter.begin):
             raise _folded(root, held.chapter)

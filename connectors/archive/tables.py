@@ -63,3 +63,36 @@ def stamped_before(table: pa.Table, slack_ms: int) -> list[tuple[int, int]]:
     at_ms = times.take(_of.index_in(seconds, value_set=pa.array(by_ms.keys(), pa.string())))
     early = table.append_column("at_ms", at_ms).filter(_of.less(_of.add(table.column("ts_ms"), slack_ms), at_ms))
     return [(row["ts_ms"], row["at_ms"]) for row in rows_of(early.select(["ts_ms", "at_ms"]))]
+
+
+def newest(table: pa.Table) -> pa.Table:
+    """Of each key the last change, by key; rows of an image (`rank` 0) come before all others of their key."""
+    if table.num_rows == 0:
+        return table
+    narrow = table.select(["key", "rank", "position", "seq", "n"])
+    order = _of.sort_indices(narrow, [(name, "ascending") for name in narrow.column_names])
+    keys: Any = pa.concat_arrays(narrow.column("key").take(order).chunks)
+    is_last = pa.concat_arrays([_of.not_equal(keys.slice(1), keys.slice(0, len(keys) - 1)), pa.array([True])])
+    return table.take(order.filter(is_last))
+
+
+def split_at(table: pa.Table, key: str | None) -> tuple[pa.Table, pa.Table]:
+    """The rows with smaller keys, and the others; None: all are smaller."""
+    if key is None:
+        return table, table.slice(table.num_rows)
+    is_smaller = _of.less(table.column("key"), key)
+    return table.filter(is_smaller), table.filter(_of.invert(is_smaller))
+
+
+def living(table: pa.Table) -> pa.Table:
+    """Without deletes."""
+    return table.filter(_of.not_equal(table.column("op"), "d"))
+
+
+def last_emitted(table: pa.Table) -> tuple[int, int] | None:
+    """The largest commit, and the largest number in it; None of an empty table."""
+    if table.num_rows == 0:
+        return None
+    seq: int = _of.max(table.column("seq")).as_py()
+    n: int = _of.max(table.column("n").filter(_of.equal(table.column("seq"), seq))).as_py()
+    return seq, n

@@ -1,0 +1,172 @@
+"""Parts of one hour are made segments, in which a key is found at once. An edge: it reads and writes files.
+
+An hour that is over becomes segments of at most `SEGMENT_BYTES` of text each (one commit alone may be more); of the
+hour that goes on, parts are made segments once they are many. Only commits are touched that the job will not take back.
+
+Guarantee: whatever happens in between, readers find each change once. A segment appears whole, and is preferred to what
+it was made of; that goes after. What a crash left over goes with the next `clean`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from connectors.archive import tables
+from connectors.archive.chapter import Progress, read_progress
+from connectors.archive.clocks import times_twice, told
+from connectors.archive.layout import FileName, last_of_hour
+from connectors.archive.listing import Contents, StoredFile, contents, listed, opened
+from connectors.archive.sorted_files import SortedFile, Step, common_schema
+from connectors.errors import ConfigError
+
+SEGMENT_BYTES = 64 << 20
+MANY_PARTS = 60
+"""Parts of the hour that goes on, of one collection and partition, that a search for a key may have to look into."""
+
+
+class Group(NamedTuple):
+    """Files of one hour, collection and partition, with consecutive commits, that are to become one segment."""
+
+    files: Sequence[StoredFile]
+
+    @property
+    def segment(self) -> StoredFile:
+        first, last = self.files[0], self.files[-1]
+        name = FileName("segment", first.name.partition, first.name.first, last.name.last)
+        return StoredFile(first.path.with_name(str(name)), first.collection, first.hour, name)
+
+
+def groups(root: Path, name: str, *, is_closed: bool = False) -> list[Group]:
+    """What there is to compact in a chapter; `is_closed`: nobody writes to it any more. Raises `ConfigError`."""
+    held = contents(root, name)
+    found: list[Group] = []
+    for partition in range(held.chapter.partitions):
+        progress = read_progress(root / name, partition)
+        if progress is None:
+            continue
+        files = [file for file in held.files if not file.is_image and file.name.partition == partition]
+        for _, group in groupby(files, lambda file: (file.hour, file.collection)):
+            found.extend(_of_hour(list(group), progress, is_closed=is_closed))
+    return found
+
+
+def _of_hour(files: Sequence[StoredFile], progress: Progress, *, is_closed: bool) -> Iterator[Group]:
+    settled = [file for file in files if file.name.last <= progress.durable]
+    if is_closed or last_of_hour(files[0].hour) < progress.position:
+        if len(settled) == len(files) and any(file.name.kind == "part" for file in files):
+            yield from packed(settled, limit=SEGMENT_BYTES)
+        return
+    parts = [file for file in settled if file.name.kind == "part"]
+    if len(parts) > MANY_PARTS:
+        yield from packed(parts, limit=SEGMENT_BYTES)
+
+
+def packed(files: Sequence[StoredFile], *, limit: int) -> Iterator[Group]:
+    """Consecutive files together, as long as they have no more text than the limit; a segment alone stays as it is."""
+    waiting: list[StoredFile] = []
+    size = 0
+    for file in files:
+        try:
+            bytes_of_text = text_bytes(file)
+        except (ConfigError, FileNotFoundError):
+            bytes_of_text = limit  # stays alone, so that it spoils no other's group
+        if waiting and size + bytes_of_text > limit:
+            yield from _group(waiting)
+            waiting, size = [], 0
+        waiting.append(file)
+        size += bytes_of_text
+    yield from _group(waiting)
+
+
+def _group(files: Sequence[StoredFile]) -> Iterator[Group]:
+    if len(files) > 1 or (files and files[0].name.kind == "part"):
+        yield Group(files)
+
+
+def text_bytes(file: StoredFile) -> int:
+    """About how much text a file holds, before it was compressed."""
+    with opened(file) as parquet:
+        metadata = parquet.metadata
+        return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+
+
+def compact(root: Path, group: Group, *, step: Step = lambda _: None) -> int:
+    """Make one segment of a group; how many rows it has.
+
+    Raises `ConfigError` when a file is damaged (then all stays as it was), `FileNotFoundError` when one has gone.
+    """
+    found = [_read(file) for file in group.files]
+    schema = common_schema([table.schema for table in found])
+    table = pa.concat_tables([table.select(schema.names).cast(schema) for table in found])
+    del found
+    table = tables.in_order(table, ("key", "position", "seq", "n"))
+    segment = group.segment
+    out = SortedFile(segment.path, schema, step=step, about=told(times_twice(table)))
+    try:
+        out.add(table)
+        _require_settled(root, group)
+        out.publish()
+    except BaseException:
+        out.discard()
+        raise
+    delete(group.files, step=step)
+    return table.num_rows
+
+
+def _read(file: StoredFile) -> pa.Table:
+    with opened(file) as parquet:
+        return parquet.read(use_threads=False)
+
+
+def _require_settled(root: Path, group: Group) -> None:
+    """A restart from an older copy of the recovery folder may take commits back even now."""
+    last = group.files[-1]
+    progress = read_progress(root / last.path.parents[2].name, last.name.partition)
+    if progress is None or progress.durable < last.name.last:
+        raise FileNotFoundError(last.path)
+
+
+def clean(root: Path, name: str, *, step: Step = lambda _: None) -> int:
+    """Delete what a work that was cut off has left of files that count no more; how many those were."""
+    held = contents(root, name)
+    files = leftovers(held, listed(root / name))
+    delete(files, step=step)
+    return len(files)
+
+
+def leftovers(held: Contents, files: Sequence[StoredFile]) -> list[StoredFile]:
+    """Of all files of a chapter, those that count no more: what a segment holds too, other images, and hours that the
+    image has taken in. While there is no image yet, one is being written.
+    """
+    begin, kept = held.chapter.begin, set(held.files)
+
+    def is_left(file: StoredFile) -> bool:
+        if file.is_image:
+            return file not in kept and begin != ""
+        return file not in kept or (begin != "" and last_of_hour(file.hour) <= begin)
+
+    return [file for file in files if is_left(file)]
+
+
+def clean_hidden(root: Path, name: str) -> None:
+    """Delete what a crash has left of files that were being made. Nobody else may be making any."""
+    kinds = ("segment", "image") if contents(root, name).chapter.begin else ("segment",)
+    for kind in kinds:
+        for path in (root / name).glob(f"collection=*/hour=*/.{kind}-*"):
+            path.unlink(missing_ok=True)
+
+
+def delete(files: Sequence[StoredFile], *, step: Step) -> None:
+    """Files whose rows are elsewhere by now, and their folders once they are empty."""
+    for file in files:
+        step(f"delete {file.path.name}")
+        file.path.unlink(missing_ok=True)
+    for folder in {file.path.parent for file in files}:
+        with suppress(OSError):  # there is still something in it
+            folder.rmdir()

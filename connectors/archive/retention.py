@@ -1,0 +1,154 @@
+"""How much of the past is kept: by age, and by size. An edge: it changes files.
+
+Beyond either limit the oldest hours are folded into the image of their chapter (`connectors.archive.folding`), and
+chapters that have ended go whole once all of them is beyond it. The newest image, and the last hour, always stay.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.archive.chapter import Chapter, complete_until, read_chapters, read_progress, sync_folder
+from connectors.archive.folding import HOURS_AT_ONCE
+from connectors.archive.layout import last_of_hour, seconds_of
+from connectors.archive.listing import StoredFile, contents
+from connectors.archive.settings import ArchiveSettings
+from connectors.archive.sorted_files import Step
+
+HOUR_S = 3_600
+HOUR_MS = HOUR_S * 1000
+SILENT_MS = 24 * HOUR_MS
+"""For how long nobody has written to another job's chapter before it is taken for one that has ended."""
+
+_DROPPED = ".dropped-"
+_ROOM = 20  # of so many parts of the size that is allowed, one is made free: not an hour is folded every few minutes
+
+
+class Fold(NamedTuple):
+    """A chapter is to begin at the end of an hour."""
+
+    chapter: str
+    hour: str
+
+
+class Drop(NamedTuple):
+    """A chapter is to go whole."""
+
+    chapter: str
+
+
+class Hour(NamedTuple):
+    """An hour of a chapter, and the size of its files."""
+
+    hour: str
+    bytes: int
+
+    @property
+    def end_ms(self) -> int:
+        return (seconds_of(last_of_hour(self.hour)) + 1) * 1000
+
+
+class Kept(NamedTuple):
+    """A chapter, how it has come on, and its hours that may be folded, the oldest first."""
+
+    chapter: Chapter
+    bytes: int
+    last_ms: int
+    has_ended: bool
+    hours: Sequence[Hour]
+
+
+def next_action(kept: Sequence[Kept], limits: ArchiveSettings, *, now_ms: int) -> Fold | Drop | None:
+    """What retention does first; None when all is within the limits, or nothing more can be done. Pure."""
+    return next(_by_age(kept, limits, now_ms=now_ms), None) or next(_by_size(kept, limits), None)
+
+
+def _by_age(kept: Sequence[Kept], limits: ArchiveSettings, *, now_ms: int) -> Iterator[Fold | Drop]:
+    if limits.keep_ms is None:
+        return
+    oldest = now_ms - limits.keep_ms
+    # An image is written anew for each fold: a few hours at once, so that this does not go on all the time.
+    patience = min(HOURS_AT_ONCE * HOUR_MS, limits.keep_ms // 16)
+    for each in kept:
+        if each.has_ended and each.last_ms < oldest:
+            yield Drop(each.chapter.name)
+        beyond = [hour for hour in each.hours if hour.end_ms <= oldest]
+        if beyond and beyond[0].end_ms <= oldest - patience:
+            yield Fold(each.chapter.name, beyond[:HOURS_AT_ONCE][-1].hour)
+
+
+def _by_size(kept: Sequence[Kept], limits: ArchiveSettings) -> Iterator[Fold | Drop]:
+    size = sum(each.bytes for each in kept)
+    if limits.max_bytes is None or size <= limits.max_bytes:
+        return
+    excess = size - (limits.max_bytes - limits.max_bytes // _ROOM)
+    for each in kept:
+        if each.hours:
+            oldest = each.hours[:HOURS_AT_ONCE]
+            freed = accumulate(hour.bytes for hour in oldest)
+            enough = next((hour for hour, size in zip(oldest, freed, strict=True) if size >= excess), oldest[-1])
+            yield Fold(each.chapter.name, enough.hour)
+        elif each.has_ended:
+            yield Drop(each.chapter.name)
+
+
+def survey(root: Path, live: str, *, now_ms: int) -> list[Kept]:
+    """The chapters of an archive, the oldest first, to one of which this job is writing. Raises `ConfigError`."""
+    chapters = read_chapters(root)
+    ours = next((chapter for chapter in chapters if chapter.name == live), None)
+    return [_kept(root, chapter, ours, now_ms=now_ms) for chapter in chapters]
+
+
+def _kept(root: Path, chapter: Chapter, ours: Chapter | None, *, now_ms: int) -> Kept:
+    progress = [read_progress(root / chapter.name, partition) for partition in range(chapter.partitions)]
+    at_ms = max((each.at_ms for each in progress if each is not None), default=chapter.created_ms)
+    is_replaced = ours is not None and ours.begin != "" and ours.job_id == chapter.job_id and ours != chapter
+    is_silent = ours != chapter and at_ms < now_ms - SILENT_MS
+    until = complete_until(root, chapter)
+    durable = {each.partition: each.durable for each in progress if each is not None}
+    hours = [] if until is None else _hours(contents(root, chapter.name).files, until, durable)
+    return Kept(chapter, size_of(root / chapter.name), at_ms, is_replaced or is_silent, hours)
+
+
+def _hours(files: Sequence[StoredFile], until: str, durable: Mapping[int, int]) -> list[Hour]:
+    """The hours that may be folded: over for an hour at least, and of commits that will not be taken back."""
+    found: list[Hour] = []
+    changes = sorted((file for file in files if not file.is_image), key=lambda file: file.hour)
+    for hour, group in groupby(changes, lambda file: file.hour):
+        of_hour = list(group)
+        is_settled = all(file.name.last <= durable.get(file.name.partition, 0) for file in of_hour)
+        if not is_settled or seconds_of(last_of_hour(hour)) + HOUR_S > seconds_of(until):
+            break
+        found.append(Hour(hour, sum(_size(file.path) for file in of_hour)))
+    return found
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    return sum(_size(path) for path in folder.rglob("*"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
+def drop(root: Path, name: str, *, step: Step = lambda _: None) -> None:
+    """Delete a chapter. It is gone at once; what a crash leaves of its files goes with the next `clean_dropped`."""
+    step(f"drop {name}")
+    (root / name).rename(root / f"{_DROPPED}{name}")
+    sync_folder(root)
+    clean_dropped(root, step=step)
+
+
+def clean_dropped(root: Path, *, step: Step = lambda _: None) -> None:
+    """Delete what is left of chapters that were dropped."""
+    for folder in root.glob(f"{_DROPPED}*"):
+        step(f"delete {folder.name}")
+        shutil.rmtree(folder, ignore_errors=True)

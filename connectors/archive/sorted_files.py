@@ -1,0 +1,93 @@
+"""Files that are sorted by key: segments, and those of an image, made from other files. An edge: it writes files.
+
+A file is hidden, its name begins with a dot, until it is whole and on the disk; then it gets its name at once.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.archive.chapter import sync_folder
+from connectors.archive.schema import COMPRESSION, REF, ROW_GROUP, schema_with
+
+Step = Callable[[str], None]
+"""Called before each step with what comes; what it raises ends the work there, as a crash would."""
+
+_REPEATING = ["op", "types", "named.list.element", "seq"]
+"""Columns of few different values. A dictionary of the others would be made for nothing."""
+
+_SOUGHT = ("key", "position", "ts_ms", "seq", "n")
+
+
+class SortedFile:
+    """Rows are added in the order of their keys, in tables of any size; row groups are of `ROW_GROUP` rows."""
+
+    def __init__(
+        self, path: Path, schema: pa.Schema, *, step: Step, about: Mapping[bytes, bytes] | None = None
+    ) -> None:
+        self.path = path
+        self.text_bytes = 0
+        self.rows = 0
+        self._step = step
+        self._hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        self._waiting = schema.empty_table()
+        step(f"make {path.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sought = [*_SOUGHT, *(name for name in schema.names if name.startswith(REF))]
+        options: dict[str, Any] = {"use_dictionary": _REPEATING, "write_statistics": sought}
+        self._writer = pq.ParquetWriter(
+            self._hidden,
+            schema.with_metadata(dict(about or {})),
+            compression=COMPRESSION,
+            write_page_checksum=True,
+            **options,
+        )
+
+    def add(self, table: pa.Table) -> None:
+        self.rows += table.num_rows
+        self.text_bytes += table.nbytes
+        self._waiting = pa.concat_tables([self._waiting, table])
+        whole = self._waiting.num_rows // ROW_GROUP * ROW_GROUP
+        self._write(whole)
+
+    def publish(self) -> None:
+        """Give the file its name, durably."""
+        self._write(self._waiting.num_rows)
+        self._writer.close()
+        self._step(f"sync {self.path.name}")
+        handle = os.open(self._hidden, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self._step(f"name {self.path.name}")
+        self._hidden.replace(self.path)
+        sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Leave nothing hidden behind."""
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+        with suppress(OSError):
+            self._hidden.unlink()
+
+    def _write(self, rows: int) -> None:
+        for offset in range(0, rows, ROW_GROUP):
+            self._step(f"write {self.path.name}")
+            self._writer.write_table(self._waiting.slice(offset, min(ROW_GROUP, rows - offset)))
+        self._waiting = self._waiting.slice(rows).combine_chunks() if rows else self._waiting
+
+
+def common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """The columns that all have: where one lacks a column of references, its null would say that there was no value."""
+    first, *others = schemas
+    every = set(first.names).intersection(*(schema.names for schema in others))
+    return schema_with([name.removeprefix(REF) for name in first.names if name.startswith(REF) and name in every])

@@ -1,0 +1,91 @@
+"""Beside a running job the archive is looked after; what is damaged is told of, and the rest goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from connectors.archive.chapter import read_chapter
+from connectors.archive.settings import ArchiveSettings
+from connectors.archive.upkeep import Upkeep
+from tests.conftest import wait_until
+from tests.connectors.archive.archives import BASE_S, HOUR_S, Archive, at, change
+
+NOW_MS = (BASE_S + 10 * HOUR_S) * 1000
+
+
+def kept(root: Path, keep_ms: int | None = None) -> tuple[Archive, Upkeep]:
+    archive = Archive(root)
+    for hour in range(5):
+        archive.commit([change("a", at(hour * HOUR_S))])
+    archive.progress(at(4 * HOUR_S + 1))
+    settings = ArchiveSettings(root, keep_ms, None)
+    upkeep = Upkeep(root, settings, archive.chapter, compact_every_s=0, retain_every_s=0, now_ms=lambda: NOW_MS)
+    return archive, upkeep
+
+
+def test_it_compacts_and_retains_while_the_job_runs_and_ends_when_it_is_closed(tmp_path: Path) -> None:
+    archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
+    upkeep.start()
+    wait_until(lambda: read_chapter(archive.folder).begin != archive.chapter.begin, what="folded hours")
+    wait_until(lambda: not any("T10/part-" in name for name in archive.names()), what="segments")
+    upkeep.close()
+    assert [name.rpartition("/")[2][:8] for name in archive.names()] == ["segment-", "part-000", "image-00"]
+
+
+def test_what_it_did_is_logged(tmp_path: Path) -> None:
+    archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
+    with capture_logs() as logs:
+        upkeep.compact()
+        upkeep.retain()
+    assert [entry["event"] for entry in logs] == ["archive.compacted"] * 4 + ["archive.folded"]
+    assert logs[-1]["rows"] == 1
+    assert logs[-1]["chapter"] == archive.chapter.name
+
+
+def test_a_damaged_file_is_told_of_once_and_all_else_is_done(tmp_path: Path) -> None:
+    archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
+    damaged = next(archive.folder.glob("*/hour=2027-01-15T08/*"))
+    damaged.write_bytes(b"PAR1")
+    with capture_logs() as logs:
+        for _ in range(2):
+            upkeep.compact()
+            upkeep.retain()
+    warnings = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert len(warnings) == 1
+    assert str(damaged) in warnings[0]["reason"]
+    assert len([name for name in archive.names() if "segment-" in name]) == 3
+    assert read_chapter(archive.folder).begin == archive.chapter.begin
+
+
+def test_of_two_at_one_archive_one_waits(tmp_path: Path) -> None:
+    archive, upkeep = kept(tmp_path)
+    other = Upkeep(tmp_path, ArchiveSettings(tmp_path, None, None), archive.chapter, compact_every_s=0)
+    with upkeep._alone() as first, other._alone() as second:  # pyright: ignore[reportPrivateUsage]
+        assert first
+        assert not second
+
+
+def test_a_folder_that_is_gone_ends_nothing(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "gone")
+    upkeep = Upkeep(tmp_path / "none", ArchiveSettings(tmp_path, None, None), archive.chapter, compact_every_s=0)
+    with capture_logs() as logs:
+        upkeep.start()
+        wait_until(lambda: logs, what="a warning")
+        upkeep.close()
+    assert {entry["event"] for entry in logs} == {"archive.upkeep_failed"}
+
+
+def test_closed_before_it_was_started_it_has_nothing_to_end(tmp_path: Path) -> None:
+    kept(tmp_path)[1].close()
+
+
+def test_closed_in_the_middle_it_leaves_nothing_half_made(tmp_path: Path) -> None:
+    archive, upkeep = kept(tmp_path)
+    upkeep.close()
+    names = archive.names()
+    upkeep.compact()
+    upkeep.retain()
+    assert archive.names() == names
+    assert not list(archive.folder.rglob(".*"))
