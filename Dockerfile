@@ -15,8 +15,8 @@ COPY dashboard ./dashboard
 COPY dbwatch ./dbwatch
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 
-# /data is for the recovery folder; a volume takes its owner from here.
-RUN useradd --system --uid 10001 --no-create-home dbwatch && install -d -o dbwatch -g dbwatch /data
+# /data is for the recovery folder and the archive; a volume takes its owner from here.
+RUN useradd --system --uid 10001 --no-create-home dbwatch && install -d -o dbwatch -g dbwatch /data /data/archive
 USER dbwatch
 
 CMD ["dbwatch", "run", "--recovery", "/data/recovery"]

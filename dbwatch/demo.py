@@ -80,7 +80,7 @@ def run(options: Options, ending: Ending, hooks: Hooks) -> None:
         if not servers.owned:
             raise ConfigError(f"{options.folder}: another process, perhaps a demo, runs on this folder; end it first")
         hooks.progress("MongoDB and Valkey are running")
-        settings, env = _settings(addresses)
+        settings, env = _settings(addresses, options.folder / "archive")
         fill_with_progress(settings, sizes=options.sizes, seed=options.seed)
         if ending.requested:
             return
@@ -168,7 +168,7 @@ class _Run:
                 yield Placed(entry.stream, entry.id, record)
 
 
-def _settings(addresses: Addresses) -> tuple[Settings, dict[str, str]]:
+def _settings(addresses: Addresses, archive: Path) -> tuple[Settings, dict[str, str]]:
     """Every setting as the demo needs it, and the environment that tells its processes so."""
     config = Path(__file__).with_name("sample_mflix.toml")
     values = {
@@ -176,6 +176,7 @@ def _settings(addresses: Addresses) -> tuple[Settings, dict[str, str]]:
         "MONGO_URI": addresses.mongo_uri,
         "REDIS_URL": addresses.redis_url,
         "DBWATCH_CONFIG": str(config),
+        "DBWATCH_ARCHIVE": str(archive),
     }
     del values["DBWATCH_METRICS"]  # said, it would have to be had, and another job may have it
     return Settings.load(values), {**os.environ, **values}

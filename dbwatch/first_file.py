@@ -19,13 +19,22 @@ _HEAD = """\
 """
 
 
+_ARCHIVE = """\
+# Every change, without what is masked, is kept in files that the past can be read from; docs/archive.md says how.
+[archive]
+folder = "archive"
+keep = "7d"         # or "12h", "4w", "forever"
+max_size = "20GB"   # what is oldest goes first
+"""
+
+
 def first_file(database: str, views: Sequence[View], left_out: Sequence[str]) -> str:
     """TOML that `parse_views` takes; `left_out` are those that cannot be watched."""
     parts = [_HEAD.format(database=database)]
     if left_out:
         parts.append(f"# Left out, as views and time series have no changes to watch: {', '.join(left_out)}\n")
     parts += [_view(view) for view in views]
-    return "\n".join(parts)
+    return "\n".join([*parts, _ARCHIVE])
 
 
 def _view(view: View) -> str:

@@ -90,7 +90,7 @@ class ArchiveFile:
 
     def _opened(self) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
-        return os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        return os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
 
 class _PatientSink(io.RawIOBase):

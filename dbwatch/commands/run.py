@@ -63,8 +63,8 @@ def command(
     """Watch the database and write the feed, until Ctrl-C or SIGTERM ends it with a snapshot.
 
     Settings come from the environment and .env (MONGO_URI, MONGO_DB, REDIS_URL, DBWATCH_CONFIG, DBWATCH_PREFIX,
-    DBWATCH_MONGO_PARTITIONS, DBWATCH_STREAM_SHARDS, DBWATCH_STREAM_MAXLEN, DBWATCH_METRICS); the views from
-    dbwatch.toml.
+    DBWATCH_MONGO_PARTITIONS, DBWATCH_STREAM_SHARDS, DBWATCH_STREAM_MAXLEN, DBWATCH_METRICS, DBWATCH_ARCHIVE); the
+    views, and whether an archive is kept, from dbwatch.toml.
     """
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]

@@ -10,6 +10,7 @@ from bson import encode
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
+from connectors.archive.settings import parse_archive
 from dbwatch import cli
 from dbwatch.fill import Sizes, fill
 from flows.views import parse_views
@@ -41,6 +42,8 @@ def test_the_sample_database_gives_the_shipped_file(
     shipped = parse_views(tomllib.loads(SHIPPED.read_text()))
     assert {v.name: set(v.lookups) for v in guessed.views} == {v.name: set(v.lookups) for v in shipped.views}
     assert guessed.masks == shipped.masks
+    tables = [tomllib.loads(file.read_text()) for file in (path, SHIPPED)]
+    assert parse_archive(tables[0], None) == parse_archive(tables[1], None) is not None
 
 
 def test_a_file_that_is_there_is_kept_unless_forced(

@@ -137,6 +137,12 @@ def test_the_recovery_folder_is_on_a_volume_that_the_images_user_owns() -> None:
     assert instructions("USER") == ["dbwatch"]
 
 
+def test_the_archive_is_on_a_volume_of_its_own_that_the_images_user_owns() -> None:
+    folder = SERVICES["flow"]["environment"]["DBWATCH_ARCHIVE"]
+    assert folder in [volume.partition(":")[2] for volume in SERVICES["flow"]["volumes"]]
+    assert f"install -d -o dbwatch -g dbwatch /data {folder}" in DOCKERFILE
+
+
 def test_a_health_check_asks_a_page_that_is_there() -> None:
     pages = {"flow": (Settings().metrics, "/readyz"), "dashboard": (Listen("127.0.0.1", 5006), "/healthz")}
     for name, (address, path) in pages.items():
