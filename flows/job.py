@@ -26,14 +26,15 @@ from flows.gate import RedisGate, has_all
 from flows.generations import Reread, reread_after
 from flows.launch import Launch
 from flows.policies import Policies
-from flows.recovery import Store, empty_store, label_store
+from flows.recovery import FLOW_ID as FLOW_ID
+from flows.recovery import LABEL, Store, empty_store, label_store
+from flows.store_states import source_states
 from flows.views import Views
 
 log = structlog.get_logger()
 
-
-FLOW_ID = "watch"
-"""The name that the engine keeps the job's state under: changing it loses the state."""
+_NEW_FOLDER = "or name a new recovery folder, which reads a snapshot again"
+_ANEW = f"`dbwatch replay` (docs/upgrading.md); {_NEW_FOLDER}"
 
 
 class SourceTimes(NamedTuple):
@@ -81,13 +82,20 @@ def begin(
     """
     with translated("reading the job's state in Redis"):
         known = cast("dict[str, str]", client.hgetall(settings.keys.job))
+    if store is not None and store.job_id is None and store.has_state:
+        raise ConfigError(
+            f"recovery folder {store.folder}: it holds state, and no {LABEL} that says of which job; restore that file "
+            "with the rest of its copy, or name a new folder, which reads a snapshot again"
+        )
     beginning = _Beginning(client, settings, times, policies, lease.fence.token)
     if store is not None and _is_known(store, known):
         check_same(known, settings, views)
+        check_same(store.made_for, settings, views)
         if "asked" in known or _generation(known) > store.generation:
             job = beginning.next(known)
             store = _emptied(store, job, settings, views)
         else:
+            source_states(store.folder)  # what cannot be read is refused, before the engine panics
             job = _job(known, beginning.run_id)
         log.info(
             "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position
@@ -250,14 +258,16 @@ def check_same(known: Mapping[str, str], settings: Settings, views: Views) -> No
     now = _fixed(settings)
     for name, value in now.items():
         if known.get(name, value) != value:
+            anew = _NEW_FOLDER if name == "mongo_db" else f"run the past through the new setting with {_ANEW}"
             raise ConfigError(
-                f"{name.upper()}: expected {known[name]!r}, with which this job began, found {value!r}; set it back, "
-                "or name a new recovery folder, which reads a snapshot again"
+                f"{name.upper()}: expected {known[name]!r}, with which this job began, found {value!r}; set it back; "
+                f"{anew}"
             )
     if known.get("views", _digest(views)) != _digest(views):
         raise ConfigError(
-            f"{settings.config_path}: the views are not those with which this job began, and its state does not fit "
-            "them; take the change back, or name a new recovery folder, which reads a snapshot again"
+            f"{settings.config_path}: the views are not those with which this job began (names, lookups, fields and "
+            "masks count), and its state does not fit them; take the change back; run the past through the new views "
+            f"with {_ANEW}"
         )
 
 

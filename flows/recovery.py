@@ -22,6 +22,9 @@ from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariabl
 from connectors.errors import ConfigError, Fenced
 from connectors.process_ids import this_process
 
+FLOW_ID = "watch"
+"""The name that the engine keeps the job's state under: changing it loses the state."""
+
 PARTITIONS = 1
 """Of a store that we make, fixed at creation. Each is committed at every epoch, waiting for the disk several times,
 and the job waits for that. (There were many when each row was a key: the time to load one grows with the square of its
@@ -45,7 +48,7 @@ _POLL_S = 0.1
 class Store(NamedTuple):
     """A recovery folder: the id of the job that it belongs to (None when none has used it), which generation of it the
     state is of, and whether it holds state. `made_for` are the settings that the state fits, by their names in `P:job`;
-    none where the version that wrote the state did not keep them.
+    none where the version that wrote the state did not keep them. `steps` are those that state is kept under.
     """
 
     folder: Path
@@ -53,6 +56,7 @@ class Store(NamedTuple):
     has_state: bool
     generation: int = 1
     made_for: Mapping[str, str] = MappingProxyType({})
+    steps: frozenset[str] = frozenset()
 
 
 class Label(NamedTuple):
@@ -122,23 +126,25 @@ def open_store(folder: Path, *, flow_id: str) -> Store:
             f"recovery folder {folder}: expected part-*.sqlite3 files, found none; make it with "
             f"`python -m bytewax.recovery {folder} {PARTITIONS}`, or use `dbwatch run`, which does"
         )
-    flows: set[str] = set()
+    steps: frozenset[str] = frozenset()
     for file in files:
         count, found = _look(file)
-        flows |= found
+        steps |= found
         if count != len(files):
+            mend = "restore the rest" if len(files) < count else "take away what is not this store's"
             raise ConfigError(
-                f"recovery folder {folder}: expected {count} partition files, found {len(files)}; restore the rest"
+                f"recovery folder {folder}: {file.name} expects {count} partition files, found {len(files)}; {mend}"
             )
-    if flows - {flow_id}:
+    others = {step.partition(".")[0] for step in steps} - {flow_id}
+    if others:
         raise ConfigError(
-            f"recovery folder {folder}: holds the state of the flow {sorted(flows - {flow_id})[0]!r}, expected that of "
-            f"{flow_id!r}; name another folder"
+            f"recovery folder {folder}: holds the state of the flow {min(others)!r}, expected that of {flow_id!r}; "
+            "name another folder"
         )
     label = read_label(folder)
     if label is None:
-        return Store(folder, None, bool(flows))
-    return Store(folder, label.job_id, bool(flows), label.generation, label.made_for)
+        return Store(folder, None, bool(steps), steps=steps)
+    return Store(folder, label.job_id, bool(steps), label.generation, label.made_for, steps)
 
 
 def check_used_by(folder: Path, *, run_id: str) -> None:
@@ -267,8 +273,8 @@ def partition_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.sqlite3"))
 
 
-def _look(file: Path) -> tuple[int, set[str]]:
-    """How many partitions the store has, and the ids of the flows whose state this one holds."""
+def _look(file: Path) -> tuple[int, frozenset[str]]:
+    """How many partitions the store has, and the steps whose state this one holds."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as db:
             (count,) = db.execute("SELECT part_count FROM parts").fetchone()
@@ -278,7 +284,7 @@ def _look(file: Path) -> tuple[int, set[str]]:
             f"recovery folder {file.parent}: {file.name} cannot be read as a recovery partition ({exc}); restore it "
             "from a copy, or name a new folder, which reads a snapshot again"
         ) from exc
-    return count, {step.partition(".")[0] for (step,) in steps}
+    return count, frozenset(step for (step,) in steps)
 
 
 def read_label(folder: Path) -> Label | None:

@@ -17,8 +17,17 @@ from connectors.archive.chapter import sync_folder
 from connectors.archive.source import Archived
 from connectors.errors import ConfigError
 from connectors.mongo_state import SourceState
-from flows.job import FLOW_ID
-from flows.recovery import FORMAT, LABEL, Label, label_store, open_store, partition_files, read_label, standing_still
+from flows.recovery import (
+    FLOW_ID,
+    FORMAT,
+    LABEL,
+    Label,
+    label_store,
+    open_store,
+    partition_files,
+    read_label,
+    standing_still,
+)
 from flows.snapshots import LEFT, META, Reached, Snapshot, check_name, find_snapshot, meta_text
 from flows.store_states import SOURCE_STEP, ResumePoint, opened, refused, states_in
 

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.errors import ConfigError
-from flows.job import FLOW_ID
-from flows.recovery import open_store, partition_files
+from flows.recovery import FLOW_ID, open_store, partition_files
 
 SOURCE_STEP = f"{FLOW_ID}.changes"
 

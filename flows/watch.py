@@ -6,7 +6,7 @@ same and makes the recovery store. `build` makes the dataflow from any source an
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import bytewax.operators as op
 import structlog
@@ -18,7 +18,7 @@ from connectors import logs
 from connectors.archive.settings import parse_archive
 from connectors.dead_letters import DeadLetter, Emitted, Output, Outputs
 from connectors.ending import Ending
-from connectors.errors import DBWatchError, Stopped
+from connectors.errors import ConfigError, DBWatchError, Stopped
 from connectors.mongo_checks import check as check_mongo
 from connectors.records import shard_of
 from connectors.redis_checks import check_redis
@@ -32,8 +32,9 @@ from flows.edges import Edges
 from flows.endpoint import Pages, serve, show_beside_the_engines
 from flows.gauges import JoinGauges
 from flows.health import Health
-from flows.job import FLOW_ID
+from flows.job import FLOW_ID, made_with
 from flows.join.plan import Plan
+from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.oplog_watch import OplogWatch
 from flows.policies import parse_policies
@@ -47,10 +48,17 @@ from flows.process import (
 )
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
-from flows.recovery import finish_store, open_store
+from flows.recovery import Store, finish_store, open_store
 from flows.views import Views, parse_views
 
 log = structlog.get_logger()
+
+
+def _none() -> NoReturn:
+    raise AssertionError("a flow that is only looked at is not run")
+
+
+_NO_SOURCE, _NO_SINK = LateSource([], _none), LateSink([], _none)
 
 
 def build(
@@ -108,6 +116,22 @@ def flow() -> Dataflow:
     return run.dataflow
 
 
+def _check_steps(store: Store, settings: Settings, views: Views) -> None:
+    """Raise `ConfigError` when state is kept under steps that a job with these views has not, in one worker or in
+    several: the engine would leave it out without a word. State that was made for other views is refused later.
+    """
+    digest = made_with(settings, views)["views"]
+    if store.made_for.get("views", digest) != digest:
+        return
+    flows = (build(views, _NO_SOURCE, _NO_SINK, is_parallel=is_parallel) for is_parallel in (False, True))
+    unknown = store.steps - {step.step_id for flow in flows for step in flow.substeps}
+    if unknown:
+        raise ConfigError(
+            f"recovery folder {store.folder}: holds state of the step {min(unknown)!r}, which this version does not "
+            "have; use the version that wrote it, or name a new folder, which reads a snapshot again"
+        )
+
+
 class Run(NamedTuple):
     """A job that is ready to be executed, its pulse, which is to be stopped after it, and what to do about an error."""
 
@@ -128,6 +152,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
     if launch.recovery is not None and launch.leads:
         finish_store(launch.recovery)
         store = open_store(launch.recovery, flow_id=FLOW_ID)
+        _check_steps(store, settings, views)
     if launch.recovery is None:
         log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
     if archive is not None and launch.recovery is None:

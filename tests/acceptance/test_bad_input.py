@@ -170,7 +170,7 @@ CASES: list[tuple[Case, str]] = [
         recovery_of_another_flow,
         "recovery folder .*: holds the state of the flow 'other', expected.*'watch'; name another",
     ),
-    (recovery_that_lacks_a_part, "recovery folder .*: expected 2 partition files, found 1"),
+    (recovery_that_lacks_a_part, "recovery folder .*: part-.* expects 2 partition files, found 1"),
     (recovery_that_was_cut_off, r"recovery folder .*: part-0.sqlite3 cannot be read.*restore it"),
     (views_with_an_unknown_key, r"dbwatch.toml: \[views.movies\] unknown key `field` \(did you mean `fields`\?\)"),
     (views_that_are_no_toml, "dbwatch.toml: not valid TOML"),

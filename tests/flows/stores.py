@@ -18,7 +18,7 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, cluster_main  # pyright: ignore[reportUnknownVariableType]
 
 from connectors.mongo_state import SourceState
-from flows.job import FLOW_ID
+from flows.recovery import FLOW_ID
 
 START = "6561f0c000000001"
 ITEMS = 10

@@ -165,7 +165,7 @@ def label_that_lacks_its_job(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lack_a_part, f"expected {PARTITIONS} partition files, found {PARTITIONS - 1}; restore the rest"),
+        (lack_a_part, f"part-0.sqlite3 expects {PARTITIONS} partition files, found {PARTITIONS - 1}; restore the rest"),
         (cut_a_part, "part-0.sqlite3 cannot be read as a recovery partition .*; restore it from a copy"),
         (empty_a_part, "part-0.sqlite3 cannot be read as a recovery partition"),
         (lose_the_count, "part-0.sqlite3 cannot be read as a recovery partition"),

@@ -124,7 +124,7 @@ def with_state(folder: Path, state: bytes) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (not_all, "expected 3 partition files, found 2; restore the rest"),
+        (not_all, "expects 3 partition files, found 2; restore the rest"),
         (one_twice, "do not belong together or are not all; restore all of them from one copy"),
         (not_ours, "the state of watch.changes tail-0 cannot be read .collections.Counter is none of this program's."),
         (of_no_class, "connec.Nope is none of this program's"),
