@@ -104,7 +104,9 @@ class Edges(NamedTuple):
         """What the leading process does for the archive of all."""
         # Imported here: pyarrow takes memory, and begins threads, which a job without an archive can do without.
         from connectors.archive.image import ImageReading
+        from connectors.archive.upkeep import Upkeep
 
+        Upkeep(archive.folder, archive, chapter).start()
         if not chapter.begin:
             ImageReading(
                 archive.folder,

@@ -43,7 +43,11 @@ class ArchiveFile:
         self.hidden = self._folder / f".{name}.{uuid.uuid4().hex}"
         self._sink = _PatientSink(patience.until_done(self._opened), patience)
         sought = [*_SOUGHT, *(column for column in schema.names if column.startswith(REF))]
-        options: dict[str, Any] = {"use_dictionary": _REPEATING, "write_statistics": sought}
+        options: dict[str, Any] = {
+            "use_dictionary": _REPEATING,
+            "write_statistics": sought,
+            "write_page_checksum": True,
+        }
         self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, "w"), schema, compression=COMPRESSION, **options)
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.archive.chapter import Reached, write_chapter
@@ -69,6 +69,7 @@ def reached(state: int) -> Reached:
 steps = st.lists(st.sampled_from(["emit", "emit", "many", "epoch", "epoch lost", "crash"]), max_size=30)
 
 
+@settings(max_examples=40)  # each starts and ends threads
 @given(st.tuples(steps, steps))
 def test_each_change_is_archived_once_whenever_the_job_is_killed(steps_of: tuple[list[str], list[str]]) -> None:
     with TemporaryDirectory() as folder:

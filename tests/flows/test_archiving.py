@@ -1,0 +1,128 @@
+"""Which chapter a job writes: it goes on with one only where nothing can be missing from it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from connectors.archive.chapter import Chapter, Reached, read_chapter, read_chapters, write_chapter
+from connectors.archive.settings import ArchiveSettings
+from connectors.archive.source import Archived
+from connectors.errors import ConfigError
+from connectors.mongo_state import SourceState
+from flows.archiving import begin_chapter, check_folder, reached_by, shared_chapter
+from flows.job import Job
+from tests.flows.histories import VIEWS
+
+READ_AT = "6a00000000000001"
+JOB = Job("job", "run", READ_AT, {})
+PLAIN = SourceState.at_start(READ_AT, 2)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> ArchiveSettings:
+    return ArchiveSettings(tmp_path, None, None)
+
+
+def begun(archive: ArchiveSettings, states: Mapping[str, object], job: Job = JOB) -> Chapter:
+    return begin_chapter(archive, job, states, database="shop", partitions=2, views=VIEWS)
+
+
+def states(*of: object) -> dict[str, object]:
+    return {f"tail-{number}": state for number, state in enumerate(of)}
+
+
+def in_chapter(chapter: Chapter | str, seq: int = 3) -> Archived:
+    return Archived(PLAIN, chapter if isinstance(chapter, str) else chapter.name, seq)
+
+
+def test_a_new_job_begins_a_chapter_with_its_first_reading(archive: ArchiveSettings) -> None:
+    chapter = begun(archive, {})
+    assert (chapter.name, chapter.begin, chapter.partitions) == ("job-0001-0001", READ_AT, 2)
+    assert read_chapter(archive.folder / chapter.name) == chapter
+    assert [view["name"] for view in chapter.views] == [view.name for view in VIEWS.views]
+    assert chapter.masks == {name: list(paths) for name, paths in VIEWS.masks.items()}
+
+
+def test_killed_before_its_first_checkpoint_it_begins_the_same_again(archive: ArchiveSettings) -> None:
+    assert begun(archive, {}) == begun(archive, {})
+
+
+def test_another_generation_or_job_begins_its_own(archive: ArchiveSettings) -> None:
+    first = begun(archive, {})
+    again = begun(archive, {}, JOB._replace(generation=2, snapshot_position="6b00000000000001"))
+    other = begun(archive, {}, JOB._replace(job_id="other"))
+    assert (again.name, other.name) == ("job-0002-0001", "other-0001-0001")
+    assert sorted(each.name for each in read_chapters(archive.folder)) == sorted([first.name, again.name, other.name])
+
+
+def test_a_resumed_job_goes_on_with_the_chapter_of_its_states(archive: ArchiveSettings) -> None:
+    first = begun(archive, {})
+    moved = first._replace(begin="6a0000ff00000001")
+    write_chapter(archive.folder, moved)
+    assert begun(archive, states(in_chapter(first), in_chapter(first, 9))) == moved
+
+
+def test_switched_on_later_it_begins_another_that_has_no_image_yet(archive: ArchiveSettings) -> None:
+    begun(archive, {})
+    second = begun(archive, states(PLAIN, PLAIN))
+    assert (second.name, second.begin) == ("job-0001-0002", "")
+    assert begun(archive, states(PLAIN, PLAIN)) == second, "killed before any state told of it"
+    assert begun(archive, states(in_chapter(second), in_chapter(second))) == second
+
+
+def test_states_of_which_some_are_of_no_chapter_begin_another(archive: ArchiveSettings) -> None:
+    first = begun(archive, {})
+    assert begun(archive, states(in_chapter(first), PLAIN)).name == "job-0001-0002"
+
+
+def test_a_chapter_that_was_removed_is_never_begun_under_its_own_name(archive: ArchiveSettings) -> None:
+    """States may tell of commits that the new one does not have."""
+    first = begun(archive, {})
+    shutil.rmtree(archive.folder / first.name)
+    second = begun(archive, states(in_chapter(first), in_chapter(first)))
+    assert (second.name, second.begin) == ("job-0001-0002", "")
+    assert begun(archive, states(in_chapter(first), in_chapter(first))) == second
+    shutil.rmtree(archive.folder / second.name)
+    assert begun(archive, states(in_chapter(second), in_chapter(second))).name == "job-0001-0003"
+
+
+def test_states_of_a_replay_that_is_taken_over_name_another_jobs_chapters(archive: ArchiveSettings) -> None:
+    assert begun(archive, states(in_chapter("other-0004-0007"), in_chapter("other-0004-0007"))).name == "job-0001-0001"
+
+
+def test_a_job_that_reads_again_at_another_time_begins_another(archive: ArchiveSettings) -> None:
+    begun(archive, {})
+    later = begun(archive, {}, JOB._replace(snapshot_position="6b00000000000001"))
+    assert (later.name, later.begin) == ("job-0001-0002", "6b00000000000001")
+
+
+def test_a_process_of_a_cluster_writes_the_chapter_it_was_told_of(archive: ArchiveSettings, tmp_path: Path) -> None:
+    chapter = begun(archive, {})
+    told = JOB._replace(chapter=chapter.name)
+    assert shared_chapter(archive, told) == archive.folder / chapter.name
+    assert shared_chapter(None, JOB) is None
+    with pytest.raises(ConfigError, match="expected the archive to be on, as in the first process, found it off"):
+        shared_chapter(None, told)
+    with pytest.raises(ConfigError, match="expected the archive to be off"):
+        shared_chapter(archive, JOB)
+    with pytest.raises(ConfigError, match="one folder that they share"):
+        shared_chapter(archive._replace(folder=tmp_path / "other"), told)
+
+
+def test_a_folder_is_made_and_one_that_cannot_be_is_refused(archive: ArchiveSettings) -> None:
+    deep = archive._replace(folder=archive.folder / "a" / "b")
+    check_folder(deep)
+    assert list(deep.folder.iterdir()) == []
+    (archive.folder / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"archive folder .*file/c: cannot be written: Not a directory; make it"):
+        check_folder(archive._replace(folder=archive.folder / "file" / "c"))
+
+
+def test_the_image_is_there_once_every_collection_was_read() -> None:
+    state = PLAIN._replace(done=("films",), position="6c00000000000001")
+    assert reached_by(state, collections=("films", "users")) == Reached("6c00000000000001", image=False)
+    assert reached_by(state, collections=("films",)) == Reached("6c00000000000001", image=True)
