@@ -25,6 +25,9 @@ DEFAULTS: Mapping[str, str] = {
     "DBWATCH_STREAM_MAXLEN": "100000",
     "DBWATCH_METRICS": "127.0.0.1:9464",
     "DBWATCH_ARCHIVE": "",
+    "DBWATCH_REPLAY_NAME": "replay",
+    "DBWATCH_REPLAY_UNTIL": "now",
+    "DBWATCH_REPLAY_INTO": "",
 }
 
 
@@ -112,7 +115,16 @@ class Listen(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class ReplaySettings(NamedTuple):
+    """What `python -m bytewax.run flows.replay:flow` is asked for; `flows.replaying.request` checks it."""
+
+    name: str = DEFAULTS["DBWATCH_REPLAY_NAME"]
+    until: str = DEFAULTS["DBWATCH_REPLAY_UNTIL"]
+    into: str = DEFAULTS["DBWATCH_REPLAY_INTO"]
+
+
 _METRICS = Listen("127.0.0.1", 9464)
+_REPLAY = ReplaySettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,7 @@ class Settings:
     stream_maxlen: int = 100_000
     metrics: Listen | None = _METRICS
     archive: str | None = None
+    replay: ReplaySettings = _REPLAY
 
     @property
     def keys(self) -> Keys:
@@ -157,6 +170,7 @@ class Settings:
             stream_maxlen=_count(value, "DBWATCH_STREAM_MAXLEN", 1 << 40),
             metrics=_listen(value, "DBWATCH_METRICS", explicit=bool(given.get("DBWATCH_METRICS"))),
             archive=value["DBWATCH_ARCHIVE"] or None,
+            replay=ReplaySettings(*(value[f"DBWATCH_REPLAY_{name}"] for name in ("NAME", "UNTIL", "INTO"))),
         )
 
     def config(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Entry] = {
     "tail": Entry("dbwatch.commands.tail:command", "Print the feed as it is written"),
     "at": Entry("dbwatch.commands.at:command", "A row as it was at a moment, and what made it so"),
     "history": Entry("dbwatch.commands.history:command", "All versions of a row, with what changed and why"),
+    "replay": Entry("dbwatch.commands.replay:command", "Run the past once more, up to a moment, or repair the feed"),
     "verify": Entry("dbwatch.commands.verify:command", "Compare the database with the feed, row by row"),
     "doctor": Entry("dbwatch.commands.doctor:command", "Look over servers, job and recovery folder: what is wrong"),
     "snapshot": Entry("dbwatch.commands.snapshot:command", "Keep copies of the recovery folder"),

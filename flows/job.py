@@ -28,6 +28,7 @@ from flows.launch import Launch
 from flows.policies import Policies
 from flows.recovery import FLOW_ID as FLOW_ID
 from flows.recovery import LABEL, Store, empty_store, label_store
+from flows.replaying.note import Note, drop_note, read_note
 from flows.store_states import source_states
 from flows.views import Views
 
@@ -103,6 +104,9 @@ def begin(
     elif store is None and "asked" in known:
         check_same(known, settings, views)
         job = beginning.next(known)
+    elif store is not None and (note := read_note(store.folder)) is not None:
+        job = beginning.handed_over(note, store, known, views)
+        log.info("job.begun_after_replay", job=job.job_id, replay=note.name, position=job.snapshot_position)
     elif store is not None and (store.has_state or store.generation > 1):
         job = beginning.repaired(store, known)
         store = _emptied(store, job, settings, views)
@@ -114,6 +118,7 @@ def begin(
     _write(lease, settings, views, launch, job, stale=stale)
     if store is not None:
         _label(store.folder, job, settings, views)
+        drop_note(store.folder)
     return job
 
 
@@ -147,6 +152,23 @@ class _Beginning(NamedTuple):
     def new(self) -> Job:
         """A job that nothing is known of."""
         return Job(uuid.uuid4().hex, self.run_id, self.times.now(), self._ends())
+
+    def handed_over(self, note: Note, store: Store, known: Mapping[str, str], views: Views) -> Job:
+        """A job that goes on right after a replay's end, with its views, its state and its id."""
+        where = f"recovery folder {store.folder}: it is that of the replay {note.name}"
+        if note.into:
+            raise ConfigError(
+                f"{where}, which was written into the job's own stream; start the job with its own folder"
+            )
+        if not note.cut:
+            raise ConfigError(f"{where}, which has not come to its end; let `dbwatch replay --name {note.name}` go on")
+        if "job_id" in known:
+            raise ConfigError(
+                f"{where}, and {self.settings.keys.job} names another job already; give the job that goes on after the "
+                "replay a DBWATCH_PREFIX of its own"
+            )
+        check_same(note.made_for, self.settings, views)
+        return Job(note.replay_id, self.run_id, note.cut, self._ends())
 
     def next(self, known: Mapping[str, str]) -> Job:
         """The generation that was asked for, at the time asked for if the source can still read as of then."""

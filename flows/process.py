@@ -159,13 +159,14 @@ def report(error: DBWatchError, *, verbose: bool = False) -> int:
     return error.exit_status
 
 
-def engine_failed(ending: Ending, pulse: Pulse, exc: BaseException) -> bool:
+def engine_failed(ending: Ending, pulse: Pulse | None, exc: BaseException) -> bool:
     """Keep the error of an engine that panicked, unless it is known why; whether it was kept.
 
     In a cluster an engine panics when another process ends: what that one says, or that it is gone, is worth waiting
     for.
     """
-    pulse.await_news()
+    if pulse is not None:
+        pulse.await_news()
     kept = ending.error is None
     ending.fail(_failed(exc), at_once=True)
     return kept

@@ -60,12 +60,15 @@ class Store(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What is written down beside the partitions. `version` is the program's that did it, empty for an old one."""
+    """What is written down beside the partitions. `version` is the program's that did it, empty for an old one. A copy
+    of the folder can be told by its `inode`, which is not that of the copy (0 for an old one).
+    """
 
     job_id: str
     generation: int
     version: str
     made_for: Mapping[str, str]
+    inode: int = 0
 
 
 def make_store(folder: Path) -> None:
@@ -191,6 +194,7 @@ def label_store(
         "process": str(this_process()),
         "version": version("dbwatch") if by is None else by,
         "made_for": dict(made_for),
+        "inode": folder.stat().st_ino,
     }
     whole.write_text(json.dumps(label) + "\n", encoding="utf-8")
     whole.replace(folder / LABEL)
@@ -299,7 +303,13 @@ def read_label(folder: Path) -> Label | None:
                 "version that wrote it, or name a new folder, which reads a snapshot again"
             )
         made_for = {str(name): str(value) for name, value in label.get("made_for", {}).items()}
-        return Label(str(label["job"]), int(label.get("generation", 1)), str(label.get("version", "")), made_for)
+        return Label(
+            str(label["job"]),
+            int(label.get("generation", 1)),
+            str(label.get("version", "")),
+            made_for,
+            int(label.get("inode", 0)),
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:

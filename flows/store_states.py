@@ -28,7 +28,15 @@ _FIRST_EPOCH = 1
 _ATTEMPTS = 20
 _PAUSE_S = 0.05
 
-_OURS = frozenset({("connectors.mongo_state", "SourceState"), ("connectors.archive.source", "Archived")})
+_OURS = frozenset(
+    {
+        ("connectors.mongo_state", "SourceState"),
+        ("connectors.archive.source", "Archived"),
+        ("connectors.archive.replay_state", "Floor"),
+        ("connectors.archive.replay_state", "Place"),
+        ("connectors.archive.replay_state", "ReplayState"),
+    }
+)
 """Classes that a state of the source may be of, besides plain values."""
 
 

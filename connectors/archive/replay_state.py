@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from connectors.mongo_state import SourceState
@@ -14,37 +13,58 @@ WHOLE = (1 << 31) - 1
 """Stands for the number of the last change of a commit."""
 
 
+class Place(NamedTuple):
+    """A change in a partition of the archive (or in its image, then only the numbers count): its commit and number,
+    and what it is the change of. A restart of the job may write it anew, in another commit.
+    """
+
+    partition: int
+    seq: int
+    n: int
+    position: str = ""
+    collection: str = ""
+    key: str = ""
+
+
+class Floor(NamedTuple):
+    """Where a partition of the live job stood in a snapshot: the last commit of the archive, and the source's state."""
+
+    partition: int
+    seq: int
+    state: SourceState
+
+
 class ReplayState(NamedTuple):
     """How far the reading of a chapter has come, kept as the state of the source's first partition.
 
-    `until` is the moment, as it was first understood. `cursors` are, by partition of the archive (`IMAGE` for its
-    image), the commit of the last change that was emitted, and its number within the commit. `last` is the position of
-    the last change that was emitted. `floors` are the states that the live job's partitions had in the snapshot: what
-    they had emitted is in the state of the join. `position`, once the database's own log is read, says that all up to
-    there was emitted, and nothing later. `read` counts the changes.
+    `until` is the moment, as it was first understood. `begin` is where the chapter began then, empty when the replay
+    goes on after a snapshot: then `floors` tell where that was taken; what was emitted before is in the state of the
+    join. `places` are the last changes that were emitted of each partition, and of the image. `position`, once
+    something else than the archive's files tells it, says that all up to there was emitted, and nothing later; `last`
+    is that of the last change. `read` counts the changes.
     """
 
     chapter: str
     until: str
-    cursors: tuple[tuple[int, int, int], ...] = ()
+    begin: str = ""
+    places: tuple[Place, ...] = ()
     last: str = ""
-    floors: tuple[tuple[int, SourceState], ...] = ()
+    floors: tuple[Floor, ...] = ()
     position: str = ""
     read: int = 0
 
-    def at(self, partition: int, seq: int, n: int) -> ReplayState:
-        """The last change that was emitted of a partition is this one."""
-        others = tuple(cursor for cursor in self.cursors if cursor[0] != partition)
-        return self._replace(cursors=(*others, (partition, seq, n)))
+    def at(self, place: Place, *, read: int) -> ReplayState:
+        """After so many more changes, the last of a partition being this one."""
+        others = tuple(other for other in self.places if other.partition != place.partition)
+        return self._replace(places=(*others, place), last=max(self.last, place.position), read=self.read + read)
 
     @property
-    def of_partitions(self) -> Mapping[int, tuple[int, int]]:
-        """The cursors by partition, without the image's."""
-        return {partition: (seq, n) for partition, seq, n in self.cursors if partition != IMAGE}
+    def of_partitions(self) -> tuple[Place, ...]:
+        return tuple(place for place in self.places if place.partition != IMAGE)
 
     @property
-    def of_image(self) -> tuple[int, int] | None:
-        return next(((seq, n) for partition, seq, n in self.cursors if partition == IMAGE), None)
+    def of_image(self) -> Place | None:
+        return next((place for place in self.places if place.partition == IMAGE), None)
 
 
 class Handover(NamedTuple):

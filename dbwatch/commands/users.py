@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 
 import click
@@ -14,6 +13,7 @@ from connectors.errors import ConfigError
 from connectors.passwords import LONGEST_PASSWORD, ROLES, generated_password
 from connectors.redis_client import connect, reached
 from connectors.settings import Keys, Settings
+from dbwatch.operator_name import operator_name
 from dbwatch.user_lines import audit_json, audit_table, user_json, user_table
 
 _one_time = click.option("--one-time", is_flag=True, help="The password signs in once, then no more.")
@@ -132,14 +132,7 @@ class _Desk:
 
     def note(self, what: str) -> None:
         """Note a change that was made; `who` is the user of this machine who gave the command."""
-        self.audit.write(self.audit.entry("users", who=_operator(), what=what, address="dbwatch users"))
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container may know no name for its user
-        return ""
+        self.audit.write(self.audit.entry("users", who=operator_name(), what=what, address="dbwatch users"))
 
 
 def _password(*, from_stdin: bool, ask: bool) -> tuple[str, bool]:

@@ -1,0 +1,241 @@
+"""The past, once more: what a chapter holds and then, as far as it does not reach, the database's own log, up to a
+moment. An edge: it reads files and talks to MongoDB.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from connectors.archive.chapter import Chapter, Progress, complete_until, read_chapter, read_progress
+from connectors.archive.moment import Moment
+from connectors.archive.reading import Cursor, Piece, emitted, from_image, rows_left, rows_of_image
+from connectors.archive.replay_state import IMAGE, WHOLE, Handover, Place, ReplayState, cut_after, cut_before
+from connectors.archive.replay_tail import tailed
+from connectors.archive.schema import change_of
+from connectors.changes import Change, Shape
+from connectors.dead_letters import Emitted
+from connectors.errors import ConfigError
+from connectors.shaping import shapers
+
+Row = tuple[str, dict[str, Any]]
+
+_LAST = ".~"
+_MOST_CHANGES = 1000
+_MANY = 20_000
+"""So many changes make it worth to look what the archive has got meanwhile, before the database's log is asked."""
+
+_ALIVE_MS = 60_000
+"""A job that has told of a partition within this time runs, and may take back what is not durable yet."""
+
+
+class Asked(NamedTuple):
+    """What is replayed: a chapter of the archive at `root`, up to the moment, of the collections in `shapes` in this
+    order; and the database where it goes on. `partitions` is how many a job that goes on after it will have.
+    """
+
+    root: Path
+    chapter: str
+    moment: Moment
+    shapes: Mapping[str, Shape]
+    uri: str
+    database: str
+    partitions: int
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        return tuple(self.shapes)
+
+    def handed_over(self, cut: str) -> Handover:
+        return Handover(cut, self.partitions, self.order)
+
+
+class Step(NamedTuple):
+    """Changes to be emitted together, the state after them, about how many are `left` in the archive, and the end, if
+    this is it.
+    """
+
+    changes: Sequence[Emitted]
+    state: ReplayState
+    left: int
+    end: Handover | None = None
+
+
+def replayed(asked: Asked, state: ReplayState, stopped: threading.Event) -> Generator[Step]:
+    """Everything after `state` up to the moment; the last step has the end. Ends early once `stopped` is set.
+
+    Within a partition of the archive in the order in which the live job emitted, over all of them in that of positions.
+    Raises our errors.
+    """
+    for step in _archived(asked, state):
+        yield step
+        state = step.state
+        if stopped.is_set() or step.end is not None:
+            return
+    for changes, reached, end in tailed(
+        uri=asked.uri,
+        database=asked.database,
+        shapes=asked.shapes,
+        moment=asked.moment,
+        partitions=read_chapter(asked.root / asked.chapter).partitions,
+        state=state,
+        stopped=stopped,
+    ):
+        yield Step(changes, reached, 0, None if end is None else asked.handed_over(end))
+
+
+def _archived(asked: Asked, state: ReplayState) -> Iterator[Step]:
+    """What the archive holds; without an end when it does not reach up to the moment."""
+    if not state.of_partitions:
+        for step in _image(asked, state):
+            yield step
+            state = step.state
+    while True:
+        read_before = state.read
+        reading = _Reading(asked, state)
+        for step in reading.steps():
+            yield step
+            if step.end is not None:
+                return
+        state = reading.state
+        yield Step((), state, 0)
+        if state.read - read_before < _MANY:
+            return
+
+
+def _image(asked: Asked, state: ReplayState) -> Iterator[Step]:
+    chapter, place = _chapter(asked, state), state.of_image
+    after = Cursor(place.seq, place.n) if place else Cursor(0, -1)
+    left = rows_of_image(asked.root, chapter, order=asked.order) - (after.n + 1)
+    left += rows_left(asked.root, chapter, {}, asked.moment.upper, order=asked.order)
+    for piece in from_image(asked.root, chapter, order=asked.order, after=after):
+        left -= len(piece.rows)
+        state = state.at(Place(IMAGE, *piece.cursor), read=len(piece.rows))
+        yield Step(_changes(asked, piece.rows), state, max(0, left))
+
+
+class _Reading:
+    """One reading of the archive, as far as it is durable now."""
+
+    def __init__(self, asked: Asked, state: ReplayState) -> None:
+        self._asked = asked
+        self._chapter = _chapter(asked, state)
+        self._progress = _progress(asked, self._chapter)
+        # What a quiet server says of its time is before what may happen at that time.
+        reached = cut_before(complete_until(asked.root, self._chapter) or self._chapter.begin)
+        self._complete = max(reached, self._chapter.begin)
+        self._sought: dict[int, Place] = {}
+        self.state = state
+
+    def steps(self) -> Iterator[Step]:
+        """`state` is what is reached after the last."""
+        asked, chapter = self._asked, self._chapter
+        upper = min(asked.moment.upper, self._complete.removesuffix(_LAST) + _LAST)
+        cursors = self._cursors()
+        left = rows_left(asked.root, chapter, cursors, upper, order=asked.order)
+        for piece in emitted(asked.root, chapter, cursors, upper=upper, order=asked.order):
+            left -= len(piece.rows)
+            upto, stop = self._upto(piece)
+            yield from self._of(piece.partition, self._new(piece.partition, piece.rows[:upto]), left)
+            if stop == "taken back":
+                position = piece.rows[upto][1]["position"]
+                self.state = self._all_up_to(cut_before(position))
+                return
+            if stop == "later":
+                yield self._ended(cut_before(piece.rows[upto][1]["position"]))
+                return
+        if self._sought:
+            raise ConfigError(
+                f"archive chapter {asked.root / chapter.name}: the job has begun anew, from an older recovery folder, "
+                "while it was replayed; begin the replay anew with --replace"
+            )
+        if upper == asked.moment.upper:
+            yield self._ended(cut_after(upper))
+        else:
+            self.state = self._all_up_to(self._complete)
+
+    def _cursors(self) -> dict[int, Cursor]:
+        """Where the reading goes on. What may be taken back, or was, is read again up to where we were."""
+        cursors: dict[int, Cursor] = {}
+        for place in self.state.of_partitions:
+            durable = self._durable(place.partition, alive=True)
+            if place.seq > durable:
+                self._sought[place.partition] = place
+                cursors[place.partition] = Cursor(durable, WHOLE)
+            else:
+                cursors[place.partition] = Cursor(place.seq, place.n)
+        return cursors
+
+    def _durable(self, partition: int, *, alive: bool) -> int:
+        """The last commit that will surely stay as it is."""
+        progress = self._progress[partition]
+        floor = next((floor.seq for floor in self.state.floors if floor.partition == partition), 0)
+        return max(floor, progress.durable if alive else progress.seq)
+
+    def _upto(self, piece: Piece) -> tuple[int, Literal["later", "taken back", ""]]:
+        """How many of the rows are before the moment, and will stay; and what is wrong with the next one.
+
+        Rows of the first reading are nowhere else. They come again in the same order.
+        """
+        is_alive = time.time_ns() // 1_000_000 - self._progress[piece.partition].at_ms < _ALIVE_MS
+        durable = self._durable(piece.partition, alive=is_alive)
+        for index, (_, row) in enumerate(piece.rows):
+            if not self._asked.moment.includes(row["position"], row["ts_ms"]):
+                return index, "later"
+            if row["seq"] > durable and row["position"] > self._chapter.begin:
+                return index, "taken back"
+        return len(piece.rows), ""
+
+    def _new(self, partition: int, rows: Sequence[Row]) -> Sequence[Row]:
+        """Those that were not emitted yet."""
+        sought = self._sought.get(partition)
+        if sought is not None:
+            for index, (name, row) in enumerate(rows):
+                if (row["position"], name, row["key"]) == sought[3:]:
+                    del self._sought[partition]
+                    rows = rows[index + 1 :]
+                    break
+            else:
+                return ()
+        known = self.state.position
+        return [row for row in rows if row[1]["position"] > known] if known else rows
+
+    def _of(self, partition: int, rows: Sequence[Row], left: int) -> Iterator[Step]:
+        for start in range(0, len(rows), _MOST_CHANGES):
+            some = rows[start : start + _MOST_CHANGES]
+            name, row = some[-1]
+            place = Place(partition, row["seq"], row["n"], row["position"], name, row["key"])
+            self.state = self.state.at(place, read=len(some))
+            yield Step(_changes(self._asked, some), self.state, max(0, left))
+
+    def _ended(self, cut: str) -> Step:
+        return Step((), self.state, 0, self._asked.handed_over(cut))
+
+    def _all_up_to(self, position: str) -> ReplayState:
+        return self.state._replace(position=max(self.state.position, self.state.last, position))
+
+
+def _changes(asked: Asked, rows: Sequence[Row]) -> list[Change]:
+    prepared = shapers(asked.shapes)
+    return [change_of(row, collection=name, shaper=prepared[name]) for name, row in rows]
+
+
+def _chapter(asked: Asked, state: ReplayState) -> Chapter:
+    """As it is now, but for where it began when the replay did: what is read is checked against that."""
+    chapter = read_chapter(asked.root / asked.chapter)
+    return chapter._replace(begin=state.begin) if state.begin and chapter.begin else chapter
+
+
+def _progress(asked: Asked, chapter: Chapter) -> dict[int, Progress]:
+    """How far each partition has come; raises `ConfigError` when the chapter's image is not whole."""
+    found = {number: read_progress(asked.root / chapter.name, number) for number in range(chapter.partitions)}
+    known = {number: progress for number, progress in found.items() if progress is not None and progress.image}
+    if not chapter.begin or len(known) < chapter.partitions:
+        raise ConfigError(
+            f"archive chapter {asked.root / chapter.name}: its image is not whole yet: the job is still reading the "
+            "collections, or was ended meanwhile; let it come to the end of its reading"
+        )
+    return known

@@ -1,0 +1,104 @@
+"""Where a replay works: REPLAYS/NAME/ with a recovery folder of its own, and what was asked for. An edge: it writes
+files.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from connectors.errors import ConfigError
+from flows.job import FLOW_ID
+from flows.recovery import LABEL, make_store, open_store, read_label
+from flows.replaying.note import read_note
+from flows.snapshots import META, Snapshot
+
+_ASKED = "replay.json"
+_RECOVERY = "recovery"
+_MAKING = ".recovery"
+
+
+def made(folder: Path, asked: Mapping[str, str], copied: Snapshot | Path | None) -> Path:
+    """The recovery folder of a replay: that of an earlier call, or a new one, with what is in the snapshot or in the
+    copied folder, or empty. Raises `ConfigError` when an earlier call asked for something else.
+    """
+    recovery = folder / _RECOVERY
+    file = folder / _ASKED
+    if file.exists():
+        _check_same(file, asked)
+        return recovery
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        making = folder / _MAKING
+        for left in (making, recovery):  # of a call that was cut off: nothing has used it
+            shutil.rmtree(left, ignore_errors=True)
+        if copied is None:
+            make_store(making)
+        else:
+            _copy(copied.folder if isinstance(copied, Snapshot) else copied, making)
+        making.rename(recovery)
+        whole = file.with_name(f".{_ASKED}")
+        whole.write_text(json.dumps(dict(asked), indent=2) + "\n", encoding="utf-8")
+        whole.replace(file)
+    except OSError as exc:
+        raise ConfigError(
+            f"replay folder {folder}: cannot be made: {exc.strerror}; make room, or name another"
+        ) from exc
+    return recovery
+
+
+def clear(folder: Path) -> None:
+    """Take away what an earlier call has left; raises `ConfigError` when a job uses it, or it cannot be removed."""
+    recovery = folder / _RECOVERY
+    if recovery.is_dir() and _is_of_a_job(recovery):
+        raise ConfigError(
+            f"replay folder {folder}: a job goes on after the replay with its recovery folder; give this replay "
+            "another name"
+        )
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as exc:
+        raise ConfigError(f"replay folder {folder}: cannot be removed: {exc.strerror}") from exc
+
+
+def drop_unused(folder: Path) -> None:
+    """Take the folder away unless a replay has begun in it."""
+    recovery = folder / _RECOVERY
+    if recovery.is_dir() and read_note(recovery) is None and not _is_of_a_job(recovery):
+        clear(folder)
+
+
+def _is_of_a_job(recovery: Path) -> bool:
+    """Whether it is the folder that a job has written its label into, and no copy of it."""
+    label = read_label(recovery)
+    return label is not None and label.inode == recovery.stat().st_ino and read_note(recovery) is None
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The files of a recovery store that nobody uses."""
+    store = open_store(source, flow_id=FLOW_ID)
+    if _is_of_a_job(source) and not (source / META).exists():
+        raise ConfigError(
+            f"recovery folder {source}: it is the job's own; save a snapshot with `dbwatch snapshot save`, and name "
+            "that with --from"
+        )
+    target.mkdir()
+    for file in sorted(store.folder.iterdir()):
+        if file.name == LABEL or file.name.startswith("part-"):
+            shutil.copyfile(file, target / file.name)
+
+
+def _check_same(file: Path, asked: Mapping[str, str]) -> None:
+    try:
+        before: Mapping[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{file}: cannot be read ({exc}); begin the replay anew with --replace") from exc
+    for name, value in asked.items():
+        if before.get(name, "") != value:
+            raise ConfigError(
+                f"{file}: the replay was begun with --{name} {before.get(name) or '(none)'}, not {value or '(none)'}; "
+                "call it as then, give this one another --name, or begin it anew with --replace"
+            )

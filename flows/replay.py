@@ -1,0 +1,390 @@
+"""Batch replay: the past once more, through the join of the live job, up to a moment; it ends by itself.
+
+`python -m bytewax.run flows.replay:flow -r COPY` runs it on a copy of a recovery folder, or on an empty one; what is
+asked for comes from the settings DBWATCH_REPLAY_NAME, DBWATCH_REPLAY_UNTIL and DBWATCH_REPLAY_INTO. `dbwatch replay`
+makes the copy as well. The live job, its streams and its recovery store are not touched, unless it is asked to repair
+the live stream: then no job may run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+from bytewax.dataflow import Dataflow
+from redis import Redis
+
+from connectors import logs
+from connectors.archive.moment import Moment
+from connectors.archive.replay_reading import Asked
+from connectors.archive.replay_source import Course, ReplayProgress, ReplaySource
+from connectors.archive.replay_state import ReplayState
+from connectors.archive.settings import parse_archive
+from connectors.ending import Ending
+from connectors.errors import ConfigError, DBWatchError, Stopped
+from connectors.letter_limit import LetterLimit
+from connectors.mongo_events import position_ms
+from connectors.mongo_state import SourceState
+from connectors.redis_checks import check_redis
+from connectors.redis_client import connect
+from connectors.redis_streams import Guard, RedisStreamSink, SinkEvents
+from connectors.settings import Keys, Settings
+from connectors.stream_ids import BEGINNING
+from connectors.views import Views, views_of
+from connectors.writer import Lease, acquire
+from flows.job import FLOW_ID, made_with
+from flows.launch import Launch
+from flows.process import collect_seldom, end_on_signals, engine_failed, report, take_turns_often, without_backtraces
+from flows.recovery import check_used_by, finish_store, label_store, open_store, read_label
+from flows.replaying import ledger
+from flows.replaying.choosing import Chosen, choose, resumed
+from flows.replaying.note import Note, read_note, write_note
+from flows.replaying.repairing import ask_for_reading, check_repairable
+from flows.replaying.request import CHANGES, Request, checked, moment_of
+from flows.replaying.tally import Summary, Tally
+from flows.snapshots import META
+from flows.store_states import source_states
+from flows.views import parse_views
+from flows.watch import build
+
+log = structlog.get_logger()
+
+INTERRUPTED = 130
+_ANY = 1 << 62
+
+OnProgress = Callable[[ReplayProgress], None]
+
+
+def flow() -> Dataflow:
+    """The replay that the settings ask for, its archive, servers and recovery store checked; what is wrong is one line
+    on stderr and the exit status. Ends with 0 at its moment, with 130 when it was stopped before.
+    """
+    logs.configure()
+    without_backtraces()
+    ending = Ending()
+    end_on_signals(ending)
+    try:
+        settings = Settings.load()
+        name, until, into = settings.replay
+        replay = prepare(settings, Launch.of_engine(), ending, Request(name, until, into))
+    except Stopped:
+        raise SystemExit(INTERRUPTED) from None
+    except DBWatchError as exc:
+        report(exc)
+        raise SystemExit(exc.exit_status) from None
+    replay.finish_at_exit()
+    return replay.dataflow
+
+
+def prepare(
+    settings: Settings, launch: Launch, ending: Ending, request: Request, on_progress: OnProgress = lambda _: None
+) -> Replay:
+    """Check the archive, Redis and the recovery store, take the lock, and build the dataflow. Raises `DBWatchError`."""
+    request = checked(request)
+    config, file = settings.config(), str(settings.config_path)
+    views, archive = parse_views(config, file=file), parse_archive(config, settings.archive, file=file)
+    if archive is None:
+        raise ConfigError(
+            f"{file}: there is no archive to replay: add the table [archive], or name its folder in DBWATCH_ARCHIVE"
+        )
+    if launch.is_cluster:
+        raise ConfigError("a replay is one process, with as many workers as you like (-w); leave -i and -a out")
+    if launch.recovery is None:
+        raise ConfigError(
+            "a replay needs a recovery folder, the copy of a job's or an empty one: name it with -r, or use "
+            "`dbwatch replay`, which makes one"
+        )
+    begun = _begun(settings, views, archive.folder, launch.recovery, request)
+    keys = settings.keys.of_replay(request.name)
+    check_redis(settings.redis_url, keys)
+    client = connect(settings.redis_url)
+    lease = acquire(client, settings.keys.job if request.into else keys.job, ending=ending)
+    return Replay(settings, views, launch, ending, request, begun, client, lease, on_progress)
+
+
+class _Begun:
+    """How a replay begins or goes on, before anything is written: found out from the store and the archive."""
+
+    def __init__(self, course: Course, chosen: Chosen | None, note: Note | None, *, from_snapshot: bool) -> None:
+        self.course = course
+        self.chosen = chosen
+        self.note = note
+        self.from_snapshot = from_snapshot
+
+
+def _begun(settings: Settings, views: Views, root: Path, folder: Path, request: Request) -> _Begun:
+    finish_store(folder)
+    store = open_store(folder, flow_id=FLOW_ID)
+    note, states = read_note(folder), source_states(folder)
+    if note is None:
+        _check_copy(folder)
+    state = next((state for state in states.values() if isinstance(state, ReplayState)), None)
+    keys = settings.keys.of_replay(request.name)
+    with connect(settings.redis_url) as client:
+        known = ledger.known_of(client, keys)
+    if not request.replace:
+        ledger.check_open(known, keys, note, request.name)
+    now_ms = time.time_ns() // 1_000_000
+    began = state.until if state else ("" if request.replace else known.get("until", ""))
+    moment = moment_of(request, began, now_ms=now_ms)
+    if note is not None:
+        _check_made_for(settings, views, note)
+    ends = [state for state in states.values() if isinstance(state, SourceState)]
+    if note is not None and ends and state is None:  # it has come to its end, and was cut off before it said so
+        chosen, start = None, ReplayState("", began)
+    elif state is not None:
+        chosen = resumed(root, state, views, database=settings.mongo_db)
+        start = state
+    else:
+        chosen = choose(root, folder, states, moment, views, database=settings.mongo_db)
+        start = chosen.begin
+        if states:
+            _check_snapshot(settings, views, chosen, store.made_for, folder)
+    asked = _asked(settings, views, root, start.chapter, moment, states)
+    from_snapshot = bool(start.floors)
+    return _Begun(Course(asked, start, list(states)), chosen, note, from_snapshot=from_snapshot)
+
+
+def _check_copy(folder: Path) -> None:
+    """Raises `ConfigError` when it is the folder of a job, or a snapshot that is kept, which a replay would use up."""
+    if (folder / META).exists():
+        raise ConfigError(
+            f"recovery folder {folder}: it is a snapshot that is kept, which a replay would use up; let `dbwatch "
+            "replay --from` copy it, or copy it without its snapshot.json"
+        )
+    label = read_label(folder)
+    if label is not None and label.inode == folder.stat().st_ino:
+        raise ConfigError(
+            f"recovery folder {folder}: it is the job's own, which a replay must leave as it is; make a copy of it "
+            "with `dbwatch snapshot save`, and replay that with `dbwatch replay --from`"
+        )
+
+
+def _asked(
+    settings: Settings, views: Views, root: Path, chapter: str, moment: Moment, states: Mapping[str, object]
+) -> Asked:
+    """The engine does not let go of a partition: a snapshot's stay, also when there shall be fewer."""
+    partitions = max(settings.mongo_partitions, len(states))
+    if partitions > settings.mongo_partitions:
+        log.warning("replay.partitions", kept=partitions, wanted=settings.mongo_partitions)
+    shapes = views.shapes
+    ordered = {name: shapes[name] for name in views.collections}
+    return Asked(root, chapter, moment, ordered, settings.mongo_uri, settings.mongo_db, partitions)
+
+
+def _check_snapshot(
+    settings: Settings, views: Views, chosen: Chosen, made_for: Mapping[str, str], folder: Path
+) -> None:
+    """The state of a snapshot fits only the views that it was made with, and the shards."""
+    way_out = "leave the snapshot out (--from): then the replay begins with the archive's image"
+    if views_of(chosen.chapter.views, chosen.chapter.masks) != views:
+        raise ConfigError(
+            f"recovery folder {folder}: its state is of other views than those of {settings.config_path}; {way_out}"
+        )
+    shards = made_for.get("dbwatch_stream_shards", str(settings.stream_shards))
+    if shards != str(settings.stream_shards):
+        raise ConfigError(
+            f"DBWATCH_STREAM_SHARDS: expected {shards!r}, with which the state in {folder} was made, found "
+            f"'{settings.stream_shards}'; set it so, or {way_out}"
+        )
+
+
+def _check_made_for(settings: Settings, views: Views, note: Note) -> None:
+    """A replay that goes on must have the settings that it was begun with."""
+    now = made_with(settings, views)
+    for name, value in note.made_for.items():
+        if name != "dbwatch_mongo_partitions" and now.get(name) != value:
+            raise ConfigError(
+                f"the replay {note.name} was begun with another value of {name}; set it back, give this one another "
+                "name, or begin it anew with --replace"
+            )
+
+
+class Replay:
+    """A replay that is ready to be executed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        views: Views,
+        launch: Launch,
+        ending: Ending,
+        request: Request,
+        begun: _Begun,
+        client: Redis,
+        lease: Lease,
+        on_progress: OnProgress,
+    ) -> None:
+        """Raises `DBWatchError`, with the lock released."""
+        assert launch.recovery is not None
+        self._settings, self._views, self._request = settings, views, request
+        self._folder, self._ending, self._begun = launch.recovery, ending, begun
+        self._client, self._lease = client, lease
+        self._keys: Keys = settings.keys.of_replay(request.name)
+        self._tally = Tally()
+        self._progress = ReplayProgress(begun.course.begin.read, 0, 0, tail=False)
+        self._first: ReplayProgress | None = None
+        self._on_progress = on_progress
+        self._began_s = time.monotonic()
+        lease.__enter__()
+        try:
+            self._replay_id = self._claimed()
+            self._source = self._make_source()
+            self.dataflow = build(
+                views,
+                self._source,
+                self._make_sink(),
+                shards=settings.stream_shards,
+                is_parallel=launch.is_parallel,
+            )
+        except BaseException:
+            lease.__exit__(None, None, None)
+            raise
+        collect_seldom()
+        take_turns_often()
+
+    def finish(self) -> Summary:
+        """After the engine's end: what came of it, written down, and the lock released. A replay that has come to its
+        end may be handed over from then on. Raises `DBWatchError`.
+        """
+        end = self._source.handover if self._ending.error is None else None
+        first = self._first or self._progress
+        summary = self._tally.summary(
+            read=self._progress.read - self._begun.course.begin.read,
+            from_ms=first.at_ms,
+            until_ms=position_ms(end.cut) if end else self._progress.at_ms,
+            finished=end is not None,
+            took_s=time.monotonic() - self._began_s,
+        )
+        try:
+            if not self._ending.abandoned:
+                if end is not None:
+                    self._note(end.cut)
+                    if self._request.into and self._begun.chosen is not None:
+                        chapter = self._begun.chosen.chapter
+                        ask_for_reading(self._client, self._lease, self._settings, self._views, chapter, cut=end.cut)
+                ledger.note_run(self._lease, self._keys, summary, end.cut if end else "")
+        finally:
+            self._lease.__exit__(None, None, None)
+            self._client.close()
+        log.info(
+            "replay.finished" if end else "replay.stopped",
+            name=self._request.name,
+            until=end.cut if end else "",
+            written=dict(summary.written),
+            left_out=summary.left_out,
+            letters=summary.letters,
+            took_s=round(summary.took_s, 1),
+        )
+        return summary
+
+    def failed(self, exc: BaseException) -> bool:
+        """Keep the error of an engine that panicked, unless it is known why; whether it was kept."""
+        return engine_failed(self._ending, None, exc)
+
+    def finish_at_exit(self) -> None:
+        """For `bytewax.run`: finish when the interpreter exits, and exit with the status that says how it ended."""
+
+        def except_hook(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
+            if self.failed(exc):
+                traceback.print_exception(kind, exc, tb)
+
+        sys.excepthook = except_hook
+        atexit.register(self.leave)
+        self._ending.on_abandon(self.leave)
+
+    def leave(self, *, verbose: bool = False) -> None:
+        """Finish, say how it ended, and end the process: threads may still hold connections."""
+        status = INTERRUPTED
+        error = self._ending.error
+        try:
+            status = 0 if self.finish().finished else INTERRUPTED
+        except DBWatchError as exc:
+            error = error or exc
+        if error is not None:
+            status = report(error, verbose=verbose)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+    def _claimed(self) -> str:
+        """The replay's id, written down in Redis and beside the store, which is not the job's any more."""
+        request, note = self._request, self._begun.note
+        known = ledger.known_of(self._client, self._keys)
+        if request.replace and note is None:
+            ledger.forget(self._client, self._lease, self._keys)
+            known = ledger.known_of(self._client, self._keys)
+        ledger.check_open(known, self._keys, note, request.name)
+        if self._begun.chosen is None:
+            return known["replay_id"]
+        if request.into and "replay_id" not in known:
+            check_repairable(
+                self._client,
+                self._settings,
+                self._views,
+                self._begun.chosen.chapter,
+                from_snapshot=self._begun.from_snapshot,
+            )
+        start = self._begun.course.begin
+        asked = {
+            "chapter": start.chapter,
+            "until": start.until,
+            "into": request.into,
+            "begin": start.begin or "snapshot",
+            **self._made_for(),
+        }
+        self._replay_id = ledger.claim(self._lease, self._keys, known, uuid.uuid4().hex, asked)
+        if note is None:
+            self._note("")
+        label_store(self._folder, job_id=self._replay_id, run_id=self._lease.fence.token, made_for=self._made_for())
+        return self._replay_id
+
+    def _made_for(self) -> dict[str, str]:
+        partitions = str(self._begun.course.asked.partitions)
+        return made_with(self._settings, self._views) | {"dbwatch_mongo_partitions": partitions}
+
+    def _note(self, cut: str) -> None:
+        note = Note(self._request.name, self._replay_id, self._request.into, cut, self._made_for())
+        write_note(self._folder, note)
+
+    def _make_source(self) -> ReplaySource:
+        return ReplaySource(
+            self._begun.course,
+            ending=self._ending,
+            on_progress=self._told,
+            before_snapshot=partial(check_used_by, self._folder, run_id=self._lease.fence.token),
+        )
+
+    def _make_sink(self) -> RedisStreamSink:
+        request, settings = self._request, self._settings
+        is_repair = request.into == CHANGES
+        keys = settings.keys if is_repair else self._keys
+        usual = settings.stream_maxlen if is_repair else _ANY
+        return RedisStreamSink(
+            url=settings.redis_url,
+            keys=keys,
+            maxlen=request.maxlen or usual,
+            # Its own streams are empty when it begins; of the live one all that is there counts.
+            first_marks=dict.fromkeys(keys.changes, BEGINNING),
+            ending=self._ending,
+            # What the live job met in a day a replay meets in minutes.
+            limit=LetterLimit(_ANY),
+            events=SinkEvents(on_written=self._tally.on_written, on_letters=self._tally.on_letters),
+            guard=Guard(self._lease.fence),
+            feed=f"{request.into or 'replay'}:{request.name}",
+        )
+
+    def _told(self, progress: ReplayProgress) -> None:
+        if self._first is None and progress.at_ms:
+            self._first = progress
+        self._progress = progress
+        self._on_progress(progress)

@@ -1,0 +1,71 @@
+"""What is asked of a replay: checked values. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from connectors.archive.moment import Moment
+from connectors.errors import ConfigError
+
+CHANGES = "changes"
+"""What a replay may write into, other than a stream of its own."""
+
+_LAST = ".~"
+_AGE = re.compile(r"\d+[smhdw]")
+
+
+class Request(NamedTuple):
+    """`until` as it was given, empty for now; `into` is `CHANGES` or empty; `maxlen` bounds each stream, in entries;
+    `replace`: what a replay of this name has left may go.
+    """
+
+    name: str
+    until: str = ""
+    into: str = ""
+    maxlen: int | None = None
+    replace: bool = False
+
+
+def checked(request: Request) -> Request:
+    """The request; raises `ConfigError` for a name that cannot be part of a key and of a folder, or for `into`."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", request.name):
+        raise ConfigError(
+            f"{request.name!r} cannot be a replay's name: expected letters, digits, `_`, `.` and `-`, at most 64"
+        )
+    if request.into not in ("", CHANGES):
+        raise ConfigError(
+            f"{request.into!r} is nothing that a replay is written into: expected {CHANGES}, or nothing for a stream "
+            "of its own"
+        )
+    return request
+
+
+def moment_of(request: Request, began: str, *, now_ms: int) -> Moment:
+    """The moment at which the replay ends; a replay that `began` with one, as `written` gives it, keeps that.
+
+    All changes of one cluster time belong together, so a position is taken without its suffix. Raises `ConfigError` for
+    no moment, one that is still to come, or another one than that of the replay that goes on.
+    """
+    given = whole(Moment.parse(request.until or "now", now_ms=now_ms))
+    given.require_past(now_ms=now_ms)
+    if not began:
+        return given
+    kept = whole(Moment.parse(began, now_ms=now_ms))
+    is_absolute = request.until and request.until != "now" and not _AGE.fullmatch(request.until)
+    if is_absolute and given != kept:
+        raise ConfigError(
+            f"the replay {request.name} goes up to {kept.text}, as it was begun, not to {given.text}; give this one "
+            "another name, or begin it anew with --replace"
+        )
+    return kept
+
+
+def whole(moment: Moment) -> Moment:
+    """The moment with all changes of the cluster time that it ends with."""
+    return moment if moment.upper.endswith(_LAST) else moment._replace(upper=moment.upper[:16] + _LAST)
+
+
+def written(moment: Moment) -> str:
+    """As it is kept, and parsed again."""
+    return moment.upper[:16] if moment.at_ms is None else str(moment.at_ms)

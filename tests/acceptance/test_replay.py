@@ -1,0 +1,253 @@
+"""Replays of a real job's past, on real servers: from a snapshot and from the image, killed and gone on with, handed
+over to a job, and into a stream that Redis has lost.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections import defaultdict
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from redis import Redis
+
+from flows.recovery import make_store
+from tests.acceptance.oracle import Document, Entry, RowKey, batch_join, differences, read_feed
+from tests.acceptance.processes import DBWATCH, ENGINE, Job
+from tests.acceptance.workload import Workload
+from tests.conftest import wait_until
+
+Settings = dict[str, str]
+LOOKUPS = ("movie", "user")
+
+
+class Past:
+    """A job that keeps an archive, its database, and replays of it."""
+
+    def __init__(self, settings: Settings, folder: Path, mongo: MongoClient[Document], redis: Redis) -> None:
+        self.settings, self.folder, self.redis = settings, folder, redis
+        self.mongo, self.database = mongo, settings["MONGO_DB"]
+        make_store(folder / "recovery")
+        self.job = Job(folder, settings, [*ENGINE, "-r", str(folder / "recovery"), "-s", "1"])
+        self.workload = Workload(mongo, self.database, 11)
+        self.before = self.workload.fill(80)
+
+    @property
+    def stream(self) -> str:
+        return f"{self.settings['DBWATCH_PREFIX']}:changes"
+
+    def stream_of(self, replay: str) -> str:
+        return f"{self.settings['DBWATCH_PREFIX']}:replay:{replay}"
+
+    def known(self) -> Any:
+        """What Redis knows of the job."""
+        return self.redis.hgetall(f"{self.settings['DBWATCH_PREFIX']}:job")
+
+    def both(self, replay: str, settings: Settings) -> list[Entry]:
+        """What a consumer has that goes from the replay to the job after it."""
+        return self.feed(self.stream_of(replay)) + self.feed(f"{settings['DBWATCH_PREFIX']}:changes")
+
+    def feed(self, stream: str = "") -> list[Entry]:
+        return read_feed(self.settings["REDIS_URL"], [stream or self.stream])
+
+    def steps(self, count: int) -> None:
+        for _ in range(count):
+            self.workload.step()
+
+    def wrong(self, feed: list[Entry]) -> list[str]:
+        joined = batch_join(self.mongo, self.database)
+        return differences(feed, joined, self.workload.changes, snapshot=self.before)
+
+    def until_even(self, stream: str = "") -> None:
+        wait_until(lambda: not self.wrong(self.feed(stream)), 40, what="a feed that says what the database holds")
+
+    def command(self, *args: str) -> list[str]:
+        return [*DBWATCH, *args]
+
+    def run(self, *args: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+        done = subprocess.run(
+            self.command(*args),
+            env={**self.job.env, **(env or {})},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def replay(self, *args: str) -> dict[str, Any]:
+        status, out, err = self.run("replay", "--json", *args)
+        assert status == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def past(
+    mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, tmp_path: Path, mongo: MongoClient[Document]
+) -> Generator[Past]:
+    settings = {
+        "MONGO_URI": mongo_uri,
+        "MONGO_DB": mongo_db,
+        "REDIS_URL": redis_url,
+        "DBWATCH_PREFIX": prefix,
+        "DBWATCH_ARCHIVE": str(tmp_path / "archive"),
+    }
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        past = Past(settings, tmp_path, mongo, redis)
+        with past.job:
+            yield past
+
+
+def own(feed: list[Entry]) -> dict[RowKey, list[Any]]:
+    """Of each row the records without cause, without what was looked up: that may have come sooner or later."""
+    found: defaultdict[RowKey, list[Any]] = defaultdict(list)
+    for entry in feed:
+        if "cause" not in entry.fields:
+            after = entry.json("after")
+            row = after and {name: value for name, value in after.items() if name not in LOOKUPS}
+            found[entry.row_key].append((entry.fields["op"], entry.fields["position"], entry.fields["ts_ms"], row))
+    return dict(found)
+
+
+def last(feed: list[Entry]) -> dict[RowKey, Any]:
+    return {entry.row_key: entry.json("after") for entry in feed}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_replay_gives_what_the_live_job_gave_and_a_job_goes_on_right_after_it(past: Past) -> None:
+    past.job.start()
+    wait_until(past.feed, 30, what="the first record")
+    past.steps(100)
+    past.job.kill()
+    past.job.start()
+    past.steps(50)
+    wait_until(lambda: past.run("snapshot", "save", "mid", "-r", "recovery")[0] == 0, 20, what="a snapshot")
+    past.steps(100)
+    past.until_even()
+    past.job.kill()
+    past.job.start()
+    past.steps(60)
+    past.until_even()
+    assert past.job.stop() == 0
+    live, recovery, known = past.feed(), files(past.folder / "recovery"), past.known()
+
+    summary = past.replay("--name", "whole")
+    whole = past.feed(past.stream_of("whole"))
+    assert past.wrong(whole) == []
+    assert own(whole) == own(live)
+    assert last(whole) == last(live)
+    assert sum(summary["written"].values()) == len(whole)
+
+    past.replay("--name", "part", "--from", "mid")
+    part = past.feed(past.stream_of("part"))
+    assert {row: own(live)[row][-len(found) :] for row, found in own(part).items()} == own(part)
+    assert {row: last(live)[row] for row in last(part)} == last(part)
+    since = min(entry.fields["position"] for entry in part if "cause" not in entry.fields)
+    assert sum(len(found) for found in own(part).values()) == len(
+        [e for e in live if "cause" not in e.fields and e.fields["position"] >= since]
+    )
+    assert (past.feed(), files(past.folder / "recovery"), past.known()) == (live, recovery, known)
+
+    status, _, err = past.run("replay", "--name", "whole")
+    assert (status, "come to its end already" in err, err.count("\n")) == (2, True, 1), err
+    own_prefix = {**past.settings, "DBWATCH_PREFIX": f"{past.settings['DBWATCH_PREFIX']}:next"}
+    folder = past.folder / "replays" / "whole" / "recovery"
+    status, _, err = past.run("run", "-r", str(folder))
+    assert (status, "names another job already" in err) == (2, True), err
+    past.steps(40)
+    with Job(past.folder, own_prefix, [*ENGINE, "-r", str(folder), "-s", "1"]) as after:
+        after.start()
+        wait_until(lambda: past.wrong(past.both("whole", own_prefix)) == [], 40, what="what happened since the replay")
+        after.kill()
+        after.start()
+        past.steps(20)
+        wait_until(lambda: past.wrong(past.both("whole", own_prefix)) == [], 40, what="what happened after the kill")
+
+
+def test_what_redis_lost_is_written_again_and_the_job_goes_on_without_losing_or_repeating_a_change(past: Past) -> None:
+    past.job.start()
+    wait_until(past.feed, 30, what="the first record")
+    past.steps(60)
+    past.until_even()
+    status, _, err = past.run("replay", "--into", "changes", "--name", "mend")
+    assert (status, "another job writes here already" in err) == (2, True), err
+    lost = past.redis.keys(f"{past.settings['DBWATCH_PREFIX']}:*")
+    past.redis.delete(*lost)
+    past.steps(40)
+    assert past.job.wait() == 2
+    past.steps(40)
+    replay = subprocess.Popen(
+        past.command("replay", "--into", "changes", "--name", "mend", "--replace"),
+        env=past.job.env,
+        cwd=past.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(past.feed, 30, what="the first record of the replay")
+    replay.kill()
+    replay.wait()
+    if past.redis.hget(f"{past.settings['DBWATCH_PREFIX']}:replay:mend:job", "state") == "running":
+        past.replay("--into", "changes", "--name", "mend")
+    if past.wrong(past.feed()):
+        import re
+
+        bad = past.wrong(past.feed())
+        print(bad)
+        for b in bad[:3]:
+            k = re.search(r"\('(\w+)', '(.*?)'\)", b)
+            print([(e.id, e.fields) for e in past.feed() if e.row_key == k.groups()])
+    assert past.wrong(past.feed()) == []
+    assert past.run("verify")[0] == 0
+    past.steps(40)
+    past.job.start()
+    past.until_even()
+    past.job.kill()
+    past.job.start()
+    past.steps(20)
+    past.until_even()
+
+
+def test_other_views_run_over_the_same_past_and_a_stopped_replay_goes_on(past: Past) -> None:
+    past.job.start()
+    wait_until(past.feed, 30, what="the first record")
+    past.steps(60)
+    past.until_even()
+    wait_until(lambda: past.run("snapshot", "save", "mid", "-r", "recovery")[0] == 0, 20, what="a snapshot")
+    assert past.job.stop() == 0
+    other = past.folder / "other.toml"
+    other.write_text(
+        '[views.comments]\n[views.comments.lookups.film]\ncollection = "movies"\nlocal = "movie_id"\n'
+        'fields = ["year"]\nmask = ["title"]\n'
+    )
+    args = ("replay", "--name", "other", "--config", str(other))
+    status, _, err = past.run(*args, "--from", "mid")
+    assert (status, "leave the snapshot out" in err, err.count("\n")) == (2, True, 1), err
+    replay = subprocess.Popen(
+        past.command(*args, "--replace"),
+        env=past.job.env,
+        cwd=past.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: past.feed(past.stream_of("other")), 30, what="the first record of the replay")
+    replay.send_signal(signal.SIGINT)
+    assert replay.wait(timeout=20) in (0, 130)
+    status, _, err = past.run(*args)
+    assert status == 0 or "come to its end" in err, err
+    found = {row: after for row, after in last(past.feed(past.stream_of("other"))).items() if after is not None}
+    joined = batch_join(past.mongo, past.database)
+    assert {row for row in joined if row[0] == "comments"} == found.keys()
+    years = {row[1]: after.get("year") for row, after in joined.items() if row[0] == "movies"}
+    for (_, key), after in found.items():
+        movie = after.pop("film")
+        assert movie is None or set(movie) <= {"year"}
+        assert movie is None or movie.get("year") in years.values()
+        assert {n: v for n, v in joined["comments", key].items() if n not in LOOKUPS} == after
