@@ -10,6 +10,7 @@ from benchmarks.bench import Experiment
 
 MODULES: Mapping[str, str] = {
     "backlog": "benchmarks.backlog",
+    "archive": "benchmarks.archive",
     "latency": "benchmarks.latency",
     "growth": "benchmarks.growth",
     "scale": "benchmarks.scale",

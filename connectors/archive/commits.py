@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+
+import pyarrow as pa
 
 from connectors.archive.files import ArchiveFile
 from connectors.archive.layout import FileName, hour_of
@@ -44,24 +46,24 @@ class CommitFiles:
         assert not self._files
         self._seq, self._n = seq, 0
 
-    def add(self, changes: Sequence[Change]) -> None:
-        """More changes, in order."""
-        n = self._n
-        self._n += len(changes)
-        for change in changes:
-            place = change.collection, _hour(change.position[:8])
+    def add(self, changes: Sequence[Change], characters: int) -> None:
+        """More changes, in order; about so many characters do they have together."""
+        each = characters // max(1, len(changes))
+        for place, start, stop in _runs(changes):
             pending = self._pending.get(place)
             if pending is None:
                 pending = self._pending[place] = _Pending()
-            size = characters(change)
-            pending.changes.append(change)
-            pending.numbers.append(n)
-            pending.characters += size
-            self._rows += 1
-            self._characters += size
-            n += 1
-            if len(pending.changes) >= ROW_GROUP or pending.characters >= _ROW_GROUP_CHARACTERS:
-                self._write(place)
+            count = stop - start
+            pending.changes += changes[start:stop]
+            pending.numbers += range(self._n, self._n + count)
+            pending.characters += each * count
+            self._n += count
+            self._rows += count
+            self._characters += each * count
+            while len(pending.changes) >= ROW_GROUP:
+                self._write(place, ROW_GROUP)
+            if pending.characters >= _ROW_GROUP_CHARACTERS:
+                self._write(place, len(pending.changes))
         if self._rows >= _MOST_ROWS or self._characters >= _MOST_CHARACTERS:
             self._write_all()
 
@@ -86,28 +88,33 @@ class CommitFiles:
         self._files = {}
 
     def _write_all(self) -> None:
-        for place in list(self._pending):
-            self._write(place)
+        for place, pending in self._pending.items():
+            self._write(place, len(pending.changes))
+        self._pending = {}
 
-    def _write(self, place: Place) -> None:
-        pending = self._pending.pop(place)
-        self._rows -= len(pending.changes)
-        self._characters -= pending.characters
-        batch = batch_of(pending.changes, seq=self._seq, numbers=pending.numbers)
+    def _write(self, place: Place, count: int) -> None:
+        """The first of what waits, as one row group."""
+        pending = self._pending[place]
+        if not count:
+            return
+        changes, pending.changes = pending.changes[:count], pending.changes[count:]
+        numbers, pending.numbers = pending.numbers[:count], pending.numbers[count:]
+        size = pending.characters * count // (count + len(pending.changes))
+        pending.characters -= size
+        self._rows -= count
+        self._characters -= size
+        batch = batch_of(changes, seq=self._seq, numbers=numbers)
+        self._file(place, batch.schema).add(batch)
+
+    def _file(self, place: Place, schema: pa.Schema) -> ArchiveFile:
         file = self._files.get(place)
         if file is None:
-            collection, hour = place
             name = FileName("part", self._partition, self._seq, self._seq)
             file = ArchiveFile(
-                self._chapter,
-                collection=collection,
-                hour=hour,
-                name=name,
-                schema=batch.schema,
-                patience=self._patience,
+                self._chapter, collection=place[0], hour=place[1], name=name, schema=schema, patience=self._patience
             )
             self._files[place] = file
-        file.add(batch)
+        return file
 
 
 class _Pending:
@@ -124,6 +131,18 @@ class _Pending:
 def characters(change: Change) -> int:
     """About how much room a change takes."""
     return len(change.after or "") + len(change.before or "")
+
+
+def _runs(changes: Sequence[Change]) -> Iterator[tuple[Place, int, int]]:
+    """Where changes of one place follow each other: from where to where."""
+    start, collection, seconds = 0, "", ""
+    for number, change in enumerate(changes):
+        if change[0] != collection or change[3][:8] != seconds:
+            if number:
+                yield (collection, _hour(seconds)), start, number
+            start, collection, seconds = number, change.collection, change.position[:8]
+    if changes:
+        yield (collection, _hour(seconds)), start, len(changes)
 
 
 @lru_cache(maxsize=1024)

@@ -155,7 +155,7 @@ class PartitionWriter:
                 if isinstance(item, _Commit):
                     self._commit(item)
                 else:
-                    self._files.add(item.changes)
+                    self._files.add(item.changes, item.characters)
                     self._taken += len(item.changes)
                     self._taken_characters += item.characters
         except DBWatchError as exc:

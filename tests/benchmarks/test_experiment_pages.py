@@ -6,9 +6,12 @@ import json
 import random
 from typing import Any
 
-from benchmarks import growth_figures, growth_page, latency_figures, latency_page
+import pytest
+
+from benchmarks import archive_page, growth_figures, growth_page, latency_figures, latency_page
 from benchmarks.growth import Plan as GrowthPlan
 from benchmarks.latency import Plan as LatencyPlan
+from benchmarks.results import Run
 from benchmarks.trace import Moments, Shown, Trace
 
 
@@ -89,3 +92,19 @@ def test_every_plot_that_a_page_shows_is_drawn() -> None:
         for name, figure in page.plots(through_json(result)).items():
             assert f"img/{name}.svg" in page.section(result)
             figure.draw_without_rendering()
+
+
+def test_the_archives_page_holds_the_runs_of_each_round_against_each_other() -> None:
+    def runs(*rates: float) -> list[dict[str, Any]]:
+        return [Run(rate, 0, {"job": 30.5}, {"job": 120.0}).as_json() for rate in rates]
+
+    names = [name for pair in archive_page.PAIRS for name in pair]
+    rates = [(8_000.0, 9_000.0), (10_000.0, 10_000.0), (5_000.0, 6_000.0), (10_000.0, 6_000.0)]
+    subjects = {name: runs(*of_one) for name, of_one in zip(names, rates, strict=True)}
+    result = through_json({"subjects": subjects, "bytes_per_change": {names[0]: [70.0, 80.0]}})
+    assert archive_page.figures(result) == pytest.approx(
+        {"archived_against_not": 0.85, "plain_archived_against_not": 0.75}
+    )
+    page = archive_page.section(result)
+    assert f"| {names[0]} | 8,500 (8,000 to 9,000) | 30.5 | 120 | 75 |" in page
+    assert f"| {names[0]} | {names[1]} | 0.85 (0.80 to 0.90) |" in page
