@@ -22,6 +22,7 @@ from connectors.archive.chapter import Progress, read_progress
 from connectors.archive.clocks import times_twice, told
 from connectors.archive.layout import FileName, last_of_hour
 from connectors.archive.listing import Contents, StoredFile, contents, listed, opened
+from connectors.archive.schema import ROW_GROUP
 from connectors.archive.sorted_files import SortedFile, Step, common_schema
 from connectors.errors import ConfigError
 
@@ -101,15 +102,13 @@ def compact(root: Path, group: Group, *, step: Step = lambda _: None) -> int:
 
     Raises `ConfigError` when a file is damaged (then all stays as it was), `FileNotFoundError` when one has gone.
     """
-    found = [_read(file) for file in group.files]
-    schema = common_schema([table.schema for table in found])
-    table = pa.concat_tables([table.select(schema.names).cast(schema) for table in found])
-    del found
-    table = tables.in_order(table, ("key", "position", "seq", "n"))
+    table = _read(group.files, step)
+    order = tables.order_of(table, ("key", "position", "seq", "n"))
     segment = group.segment
-    out = SortedFile(segment.path, schema, step=step, about=told(times_twice(table)))
+    out = SortedFile(segment.path, table.schema, step=step, about=told(times_twice(table)))
     try:
-        out.add(table)
+        for offset in range(0, table.num_rows, ROW_GROUP):  # not all at once: it would be in memory twice
+            out.add(table.take(order.slice(offset, ROW_GROUP)))
         _require_settled(root, group)
         out.publish()
     except BaseException:
@@ -119,9 +118,14 @@ def compact(root: Path, group: Group, *, step: Step = lambda _: None) -> int:
     return table.num_rows
 
 
-def _read(file: StoredFile) -> pa.Table:
-    with opened(file) as parquet:
-        return parquet.read(use_threads=False)
+def _read(files: Sequence[StoredFile], step: Step) -> pa.Table:
+    found: list[pa.Table] = []
+    for file in files:
+        step(f"read {file.path.name}")
+        with opened(file) as parquet:
+            found.append(parquet.read(use_threads=False))
+    schema = common_schema([table.schema for table in found])
+    return pa.concat_tables([table.select(schema.names).cast(schema) for table in found]).combine_chunks()
 
 
 def _require_settled(root: Path, group: Group) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -212,20 +212,25 @@ def _in_order(files: Sequence[StoredFile], cursor: Cursor, *, begin: str, upper:
 
 def _rows_after(file: StoredFile, cursor: Cursor, *, begin: str, upper: str) -> Iterator[_Found]:
     with opened(file) as parquet:
-        for table in _in_turn(file, parquet):
-            counting = _counting(table, cursor, begin=begin, upper=upper)
-            for offset in range(0, counting.num_rows, _PIECE):
-                for row in rows_of(counting.slice(offset, _PIECE)):
-                    yield _Found(row["seq"], row["n"], file.collection, row)
+        pieces = _of_segment if file.name.kind == "segment" else _of_part
+        for piece in pieces(parquet, lambda table: _counting(table, cursor, begin=begin, upper=upper)):
+            for row in rows_of(piece):
+                yield _Found(row["seq"], row["n"], file.collection, row)
 
 
-def _in_turn(file: StoredFile, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
-    """The rows of a file in the order in which they were emitted."""
-    if file.name.kind == "segment":
-        yield tables.in_order(parquet.read(use_threads=False), ("seq", "n"))
-        return
+def _of_segment(parquet: pq.ParquetFile, counting: Callable[[pa.Table], pa.Table]) -> Iterator[pa.Table]:
+    """Put back in the order in which they were emitted, not all at once: they would be in memory twice."""
+    table = counting(parquet.read(use_threads=False)).combine_chunks()
+    order = tables.order_of(table, ("seq", "n"))
+    for offset in range(0, table.num_rows, _PIECE):
+        yield table.take(order.slice(offset, _PIECE))
+
+
+def _of_part(parquet: pq.ParquetFile, counting: Callable[[pa.Table], pa.Table]) -> Iterator[pa.Table]:
     for group in range(parquet.num_row_groups):
-        yield parquet.read_row_group(group, use_threads=False)
+        table = counting(parquet.read_row_group(group, use_threads=False))
+        for offset in range(0, table.num_rows, _PIECE):
+            yield table.slice(offset, _PIECE)
 
 
 def _counting(table: pa.Table, cursor: Cursor, *, begin: str, upper: str) -> pa.Table:

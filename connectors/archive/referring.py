@@ -45,10 +45,7 @@ def _by_column(parquet: pq.ParquetFile, group: int, column: str, ref: str) -> pa
 
 
 def _by_rows(parquet: pq.ParquetFile, group: int, path: str, ref: str) -> pa.Table:
-    table = parquet.read_row_group(group, columns=["key", "position", "after", "types"], use_threads=False)
-    text = _text_in_json(ref)
-    if text is not None:
-        table = tables.holding(table, "after", text)
+    table = _candidates(parquet, group, _text_in_json(ref))
     shaper = Shaper(Shape(refs=(path,)))
     at = [
         number
@@ -56,6 +53,18 @@ def _by_rows(parquet: pq.ParquetFile, group: int, path: str, ref: str) -> pa.Tab
         if row["after"] is not None and shaper.refs(restored(rows.loads(row["after"]), row["types"]))[path] == ref
     ]
     return table.take(pa.array(at, pa.int64()))
+
+
+def _candidates(parquet: pq.ParquetFile, group: int, text: str | None) -> pa.Table:
+    """The rows with a text in them; all when it is None."""
+    names = ["key", "position", "after", "types"]
+    if text is None:
+        return parquet.read_row_group(group, columns=names, use_threads=False)
+    after = parquet.read_row_group(group, columns=["after"], use_threads=False)
+    at = tables.holding(after, "after", text)
+    if not at:
+        return parquet.schema_arrow.empty_table().select(names)
+    return parquet.read_row_group(group, columns=names, use_threads=False).take(at)
 
 
 def _text_in_json(ref: str) -> str | None:

@@ -1,7 +1,8 @@
 """How much of the past is kept: by age, and by size. An edge: it changes files.
 
 Beyond either limit the oldest hours are folded into the image of their chapter (`connectors.archive.folding`), and
-chapters that have ended go whole once all of them is beyond it. The newest image, and the last hour, always stay.
+chapters that have ended go whole once all of them is beyond it. The newest image, and the last hour, always stay. Of
+other jobs that have the same folder, only chapters go to which nobody has written for as long as changes are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from connectors.archive.sorted_files import Step
 HOUR_S = 3_600
 HOUR_MS = HOUR_S * 1000
 SILENT_MS = 24 * HOUR_MS
-"""For how long nobody has written to another job's chapter before it is taken for one that has ended."""
+"""For how long nobody must have written to another job's chapter before it may be too old."""
 
 _DROPPED = ".dropped-"
 _ROOM = 20  # of so many parts of the size that is allowed, one is made free: not an hour is folded every few minutes
@@ -53,11 +54,15 @@ class Hour(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A chapter, how it has come on, and its hours that may be folded, the oldest first."""
+    """A chapter, how it has come on, and its hours that may be folded, the oldest first.
+
+    `last_ms` is when it was last written to. `has_ended`: by a later chapter of the same job, which is whole.
+    """
 
     chapter: Chapter
     bytes: int
     last_ms: int
+    is_ours: bool
     has_ended: bool
     hours: Sequence[Hour]
 
@@ -74,7 +79,8 @@ def _by_age(kept: Sequence[Kept], limits: ArchiveSettings, *, now_ms: int) -> It
     # An image is written anew for each fold: a few hours at once, so that this does not go on all the time.
     patience = min(HOURS_AT_ONCE * HOUR_MS, limits.keep_ms // 16)
     for each in kept:
-        if each.has_ended and each.last_ms < oldest:
+        has_ended = each.has_ended if each.is_ours else each.last_ms < now_ms - SILENT_MS
+        if has_ended and each.last_ms < oldest:
             yield Drop(each.chapter.name)
         beyond = [hour for hour in each.hours if hour.end_ms <= oldest]
         if beyond and beyond[0].end_ms <= oldest - patience:
@@ -96,22 +102,26 @@ def _by_size(kept: Sequence[Kept], limits: ArchiveSettings) -> Iterator[Fold | D
             yield Drop(each.chapter.name)
 
 
-def survey(root: Path, live: str, *, now_ms: int) -> list[Kept]:
+def survey(root: Path, live: str) -> list[Kept]:
     """The chapters of an archive, the oldest first, to one of which this job is writing. Raises `ConfigError`."""
     chapters = read_chapters(root)
     ours = next((chapter for chapter in chapters if chapter.name == live), None)
-    return [_kept(root, chapter, ours, now_ms=now_ms) for chapter in chapters]
+    return [_kept(root, chapter, ours) for chapter in chapters]
 
 
-def _kept(root: Path, chapter: Chapter, ours: Chapter | None, *, now_ms: int) -> Kept:
+def _kept(root: Path, chapter: Chapter, ours: Chapter | None) -> Kept:
     progress = [read_progress(root / chapter.name, partition) for partition in range(chapter.partitions)]
     at_ms = max((each.at_ms for each in progress if each is not None), default=chapter.created_ms)
-    is_replaced = ours is not None and ours.begin != "" and ours.job_id == chapter.job_id and ours != chapter
-    is_silent = ours != chapter and at_ms < now_ms - SILENT_MS
+    is_ours = ours is not None and ours.job_id == chapter.job_id
+    has_ended = ours is not None and is_ours and ours.begin != "" and _age(chapter) < _age(ours)
     until = complete_until(root, chapter)
     durable = {each.partition: each.durable for each in progress if each is not None}
-    hours = [] if until is None else _hours(contents(root, chapter.name).files, until, durable)
-    return Kept(chapter, size_of(root / chapter.name), at_ms, is_replaced or is_silent, hours)
+    hours = _hours(contents(root, chapter.name).files, until, durable) if is_ours and until is not None else []
+    return Kept(chapter, size_of(root / chapter.name), at_ms, is_ours, has_ended, hours)
+
+
+def _age(chapter: Chapter) -> tuple[int, str]:
+    return chapter.created_ms, chapter.name
 
 
 def _hours(files: Sequence[StoredFile], until: str, durable: Mapping[int, int]) -> list[Hour]:

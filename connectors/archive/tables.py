@@ -44,15 +44,15 @@ def places(column: pa.ChunkedArray[Any], value: str) -> list[int]:
     return cast("list[int]", found.to_pylist())
 
 
-def in_order(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """The rows in ascending order of these columns."""
-    indices = _of.sort_indices(table.select(list(columns)), [(name, "ascending") for name in columns])
-    return table.take(indices)
+def order_of(table: pa.Table, columns: Sequence[str]) -> pa.UInt64Array:
+    """The numbers of the rows in ascending order of these columns."""
+    return _of.sort_indices(table.select(list(columns)), [(name, "ascending") for name in columns])
 
 
-def holding(table: pa.Table, column: str, text: str) -> pa.Table:
-    """The rows whose value in a column has this text in it."""
-    return table.filter(_of.match_substring(table.column(column), text))
+def holding(table: pa.Table, column: str, text: str) -> list[int]:
+    """The numbers of the rows whose value in a column has this text in it."""
+    found: pa.Array[Any] = _of.indices_nonzero(_of.match_substring(table.column(column), text))
+    return cast("list[int]", found.to_pylist())
 
 
 def stamped_before(table: pa.Table, slack_ms: int) -> list[tuple[int, int]]:
@@ -70,7 +70,7 @@ def newest(table: pa.Table) -> pa.Table:
     if table.num_rows == 0:
         return table
     narrow = table.select(["key", "rank", "position", "seq", "n"])
-    order = _of.sort_indices(narrow, [(name, "ascending") for name in narrow.column_names])
+    order: Any = order_of(narrow, narrow.column_names)
     keys: Any = pa.concat_arrays(narrow.column("key").take(order).chunks)
     is_last = pa.concat_arrays([_of.not_equal(keys.slice(1), keys.slice(0, len(keys) - 1)), pa.array([True])])
     return table.take(order.filter(is_last))

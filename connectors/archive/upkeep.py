@@ -86,19 +86,27 @@ class Upkeep:
     def clean_hidden(self) -> None:
         """Delete what a crash has left of files that were being made."""
         with self._telling():
-            for chapter in read_chapters(self._root):
+            for chapter in self._ours():
                 compaction.clean_hidden(self._root, chapter.name)
 
     def compact(self) -> None:
         """Make segments of what is there to be made one, in every chapter of this job."""
         with self._telling():
-            for chapter in read_chapters(self._root):
+            is_closed = True  # before the one that the job writes to
+            for chapter in self._ours():
+                is_closed = is_closed and chapter.name != self._live
                 with self._telling():
                     compaction.clean(self._root, chapter.name, step=self._step)
-                    self._compact(chapter.name)
+                    self._compact(chapter.name, is_closed=is_closed)
 
-    def _compact(self, name: str) -> None:
-        for group in compaction.groups(self._root, name, is_closed=name != self._live):
+    def _ours(self) -> list[Chapter]:
+        """The chapters of this job, by age."""
+        chapters = read_chapters(self._root)
+        jobs = {chapter.job_id for chapter in chapters if chapter.name == self._live}
+        return [chapter for chapter in chapters if chapter.job_id in jobs]
+
+    def _compact(self, name: str, *, is_closed: bool) -> None:
+        for group in compaction.groups(self._root, name, is_closed=is_closed):
             started = time.perf_counter()
             with self._telling():
                 rows = compaction.compact(self._root, group, step=self._step)
@@ -119,7 +127,7 @@ class Upkeep:
         with self._telling():
             retention.clean_dropped(self._root, step=self._step)
             while True:
-                kept = retention.survey(self._root, self._live, now_ms=self._now_ms())
+                kept = retention.survey(self._root, self._live)
                 able = [each._replace(hours=()) if each.chapter.name in failed else each for each in kept]
                 action = retention.next_action(able, self._settings, now_ms=self._now_ms())
                 if action is None or (action.chapter in failed and isinstance(action, retention.Fold)):

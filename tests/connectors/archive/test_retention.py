@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.archive.chapter import read_chapter, read_chapters
+from connectors.archive.chapter import read_chapter, read_chapters, write_chapter
 from connectors.archive.compaction import clean, clean_hidden
 from connectors.archive.folding import fold
 from connectors.archive.listing import contents
@@ -113,7 +113,7 @@ def test_who_still_had_to_read_what_is_folded_is_told(tmp_path: Path) -> None:
 
 def test_hours_beyond_the_age_are_folded_a_few_at_once(tmp_path: Path) -> None:
     archive = day(tmp_path)
-    kept = survey(tmp_path, archive.chapter.name, now_ms=NOW_MS)
+    kept = survey(tmp_path, archive.chapter.name)
     assert next_action(kept, settings(keep_hours=9.5), now_ms=NOW_MS) is None
     assert next_action(kept, settings(keep_hours=8.8), now_ms=NOW_MS) is None  # not for so little
     assert next_action(kept, settings(keep_hours=7), now_ms=NOW_MS) == Fold(archive.chapter.name, "2027-01-15T10")
@@ -122,20 +122,20 @@ def test_hours_beyond_the_age_are_folded_a_few_at_once(tmp_path: Path) -> None:
 
 def test_the_last_hour_and_what_may_be_taken_back_stay(tmp_path: Path) -> None:
     archive = day(tmp_path)
-    kept = survey(tmp_path, archive.chapter.name, now_ms=NOW_MS)
+    kept = survey(tmp_path, archive.chapter.name)
     assert [hour.hour for hour in kept[0].hours][-1] == "2027-01-15T14"  # the job is at 16:00
     archive.progress(at(8 * HOUR_S), durable=4)
-    kept = survey(tmp_path, archive.chapter.name, now_ms=NOW_MS)
+    kept = survey(tmp_path, archive.chapter.name)
     assert [hour.hour for hour in kept[0].hours][-1] == "2027-01-15T10"
     archive.progress(at(HOUR_S))
-    assert survey(tmp_path, archive.chapter.name, now_ms=NOW_MS)[0].hours == []
+    assert survey(tmp_path, archive.chapter.name)[0].hours == []
 
 
 def test_beyond_the_size_the_oldest_go_first_and_the_image_stays(tmp_path: Path) -> None:
     old, new = day(tmp_path, hours=3), day(tmp_path, number=2)
     actions: list[Fold | Drop] = []
     for _ in range(20):
-        kept = survey(tmp_path, new.chapter.name, now_ms=NOW_MS)
+        kept = survey(tmp_path, new.chapter.name)
         action = next_action(kept, settings(max_bytes=1), now_ms=NOW_MS)
         if action is None:
             break
@@ -156,7 +156,7 @@ def test_beyond_the_size_the_oldest_go_first_and_the_image_stays(tmp_path: Path)
 
 def test_within_the_size_nothing_happens(tmp_path: Path) -> None:
     archive = day(tmp_path)
-    kept = survey(tmp_path, archive.chapter.name, now_ms=NOW_MS)
+    kept = survey(tmp_path, archive.chapter.name)
     size = size_of(archive.folder)
     assert next_action(kept, settings(max_bytes=size), now_ms=NOW_MS) is None
     assert next_action(kept, settings(max_bytes=size - 1), now_ms=NOW_MS) == Fold(archive.chapter.name, FIRST)
@@ -165,18 +165,29 @@ def test_within_the_size_nothing_happens(tmp_path: Path) -> None:
 def test_a_chapter_that_has_ended_goes_once_all_of_it_is_too_old(tmp_path: Path) -> None:
     old, new = day(tmp_path, hours=3), day(tmp_path, number=2)
     name = new.chapter.name
-    kept = survey(tmp_path, name, now_ms=NOW_MS)
+    kept = survey(tmp_path, name)
     assert next_action(kept, settings(keep_hours=6.9), now_ms=NOW_MS) == Drop(old.chapter.name)
-    assert next_action(survey(tmp_path, old.chapter.name, now_ms=NOW_MS), settings(1), now_ms=NOW_MS) != Drop(
-        old.chapter.name
-    )
+    live = survey(tmp_path, old.chapter.name)
+    assert [each.has_ended for each in live] == [False, False]  # as if the job wrote to the first
+
+
+def test_another_jobs_chapter_goes_by_age_alone(tmp_path: Path) -> None:
+    archive = day(tmp_path, hours=3)
+    other = Archive(tmp_path, number=2)
+    write_chapter(tmp_path, other.chapter._replace(job_id="other"))
+    kept = survey(tmp_path, other.chapter.name)
+    assert next_action(kept, settings(None, 1), now_ms=NOW_MS) is None
+    assert next_action(kept, settings(keep_hours=6), now_ms=NOW_MS) is None  # it may be at rest
+    later_ms = NOW_MS + 24 * HOUR_S * 1000
+    assert next_action(kept, settings(keep_hours=6), now_ms=later_ms) == Drop(archive.chapter.name)
+    assert next_action(kept, settings(keep_hours=48), now_ms=later_ms) is None
 
 
 def test_the_chapter_before_one_without_an_image_stays(tmp_path: Path) -> None:
     day(tmp_path, hours=3)
     new = Archive(tmp_path, begin="", number=2)
-    assert next_action(survey(tmp_path, new.chapter.name, now_ms=NOW_MS), settings(None, 1), now_ms=NOW_MS) != Drop("x")
-    kept = survey(tmp_path, new.chapter.name, now_ms=NOW_MS)
+    assert next_action(survey(tmp_path, new.chapter.name), settings(None, 1), now_ms=NOW_MS) != Drop("x")
+    kept = survey(tmp_path, new.chapter.name)
     assert not any(each.has_ended for each in kept)
 
 

@@ -144,7 +144,7 @@ class Model:
                     compaction.compact(self.root, group, step=step)
             else:
                 compaction.clean(self.root, name, step=step)
-                hours = retention.survey(self.root, name, now_ms=0)[0].hours
+                hours = retention.survey(self.root, name)[0].hours
                 if hours:
                     folding.fold(self.root, name, hours[-1 if len(hours) < 3 else 1].hour, step=step)
 
@@ -255,6 +255,7 @@ def small_files() -> Generator[None]:
     """A few rows are many: files, row groups and what is in memory at once are as small as can be."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sorted_files, "ROW_GROUP", 2)
+        patched.setattr(compaction, "ROW_GROUP", 3)
         patched.setattr(compaction, "SEGMENT_BYTES", 1500)
         patched.setattr(compaction, "MANY_PARTS", 1)
         patched.setattr(folding, "SEGMENT_BYTES", 300)
