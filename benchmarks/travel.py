@@ -88,16 +88,17 @@ def _figures(root: Path, day: Day, questions: int) -> Iterator[str]:
     yield f"made {day.changes:,} changes of {day.keys:,} rows: {size_of(root) / _MB:,.0f} MB in {made.seconds:.0f} s"
     done = _alone(_compact, root, day)
     yield f"compacted {done.found} groups: {_cost(done)}; {size_of(root) / _MB:,.0f} MB, {_files(root, day)} files"
-    yield "| question | from | median | p95 | worst | peak memory |"
-    yield "|---|---|---:|---:|---:|---:|"
+    yield "| question | from | median | p95 | worst | CPU, median | peak memory |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
     for name, ask in QUESTIONS.items():
         for cached, number in ((False, max(5, questions // 4)), (True, questions)):
             asked = _alone(_ask, root, day, name, number if ask.is_quick else max(5, number // 20), cached)
-            figures = Percentiles.of(asked.found)
+            figures, cpu = (Percentiles.of(took) for took in zip(*asked.found, strict=True))
             assert figures is not None
+            assert cpu is not None
             where = "memory" if cached else "disk"
             times = f"{figures.p50:,.0f} ms | {figures.p95:,.0f} ms | {figures.most:,.0f} ms"
-            yield f"| {name} | {where} | {times} | {asked.peak_bytes / _MB:,.0f} MB |"
+            yield f"| {name} | {where} | {times} | {cpu.p50:,.0f} ms | {asked.peak_bytes / _MB:,.0f} MB |"
     read = _alone(_read, root, day)
     yield f"read in the order of emission: {read.found / read.seconds:,.0f} changes/s, {_cost(read)}"
     folded = _alone(_fold, root, day)
@@ -204,15 +205,15 @@ QUESTIONS = {
 }
 
 
-def _ask(root: Path, day: Day, name: str, number: int, cached: bool) -> list[float]:
-    """How long each took, in ms; not `cached`: with nothing of the archive in the system's memory."""
-    dice, versions, took = random.Random(name), Versions(root), list[float]()
+def _ask(root: Path, day: Day, name: str, number: int, cached: bool) -> list[tuple[float, float]]:
+    """How long each took, and its CPU time, in ms; not `cached`: nothing of the archive is in the system's memory."""
+    dice, versions, took = random.Random(name), Versions(root), list[tuple[float, float]]()
     for _ in range(number):
         if not cached:
             _forget(root)
-        started = time.perf_counter()
+        cpu, started = time.process_time(), time.perf_counter()
         QUESTIONS[name].ask(versions, day, dice)
-        took.append((time.perf_counter() - started) * 1000)
+        took.append(((time.perf_counter() - started) * 1000, (time.process_time() - cpu) * 1000))
     return took
 
 

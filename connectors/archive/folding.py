@@ -60,6 +60,8 @@ def fold(root: Path, name: str, hour: str, *, step: Step = lambda _: None) -> Fo
     held = contents(root, name)
     cut = last_of_hour(hour)
     assert "" < held.chapter.begin < cut, "an image comes before its fold"
+    # An image that was cut off at this cut may have had more files.
+    delete(leftovers(held, listed(root / name)), step=step)
     taken = [file for file in held.files if file.is_image or file.hour <= hour]
     folding = _Folding(root, held.chapter, cut, step)
     for collection in sorted({file.collection for file in taken}):

@@ -123,19 +123,22 @@ class Upkeep:
 
     def retain(self) -> None:
         """Bring the archive within its limits."""
-        failed: set[str] = set()
+        failed: list[retention.Fold | retention.Drop] = []
         with self._telling():
             retention.clean_dropped(self._root, step=self._step)
             while True:
-                kept = retention.survey(self._root, self._live)
-                able = [each._replace(hours=()) if each.chapter.name in failed else each for each in kept]
-                action = retention.next_action(able, self._settings, now_ms=self._now_ms())
-                if action is None or (action.chapter in failed and isinstance(action, retention.Fold)):
+                unable = {action.chapter for action in failed}
+                kept = [
+                    each._replace(hours=()) if each.chapter.name in unable else each
+                    for each in retention.survey(self._root, self._live)
+                ]
+                action = retention.next_action(kept, self._settings, now_ms=self._now_ms())
+                if action is None or action in failed:
                     return
-                failed.add(action.chapter)
+                failed.append(action)
                 with self._telling():
                     self._do(action)
-                    failed.remove(action.chapter)
+                    failed.remove(action)
                 self._step("go on")
 
     def _do(self, action: retention.Fold | retention.Drop) -> None:

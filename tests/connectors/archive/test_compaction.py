@@ -16,7 +16,7 @@ import pytest
 from connectors.archive import compaction
 from connectors.archive.chapter import Progress, write_progress
 from connectors.archive.compaction import MANY_PARTS, clean, clean_hidden, compact, groups, text_bytes
-from connectors.archive.listing import listed
+from connectors.archive.listing import Contents, contents, listed
 from connectors.archive.reading import emitted
 from connectors.archive.versions import Versions
 from connectors.errors import ConfigError
@@ -183,6 +183,35 @@ def test_killed_in_the_middle_it_can_be_done_again(tmp_path: Path, steps: int) -
     compact_all(archive)
     assert everything(archive) == before
     assert len(archive.names()) == 2
+
+
+def test_who_reads_goes_on_when_the_files_that_come_next_are_compacted(tmp_path: Path) -> None:
+    archive = two_hours(tmp_path)
+    before = everything(archive)
+    reading = emitted(archive.root, archive.chapter, {}, upper=EVER, order=("comments",))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("connectors.archive.reading._PIECE", 1)
+        read = [next(reading)]
+        compact_all(archive)
+        read.extend(reading)
+    assert [each for piece in read for each in piece.rows] == before
+
+
+def test_who_looks_for_a_row_looks_again_when_its_files_are_compacted(tmp_path: Path) -> None:
+    archive = two_hours(tmp_path)
+    listings: list[Contents] = []
+
+    def compacted_after_listing(root: Path, name: str) -> Contents:
+        listings.append(contents(root, name))
+        if len(listings) == 1:
+            compact_all(archive)
+        return listings[-1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("connectors.archive.versions.contents", compacted_after_listing)
+        found = Versions(archive.root).versions(archive.chapter, "comments", "a", upper=EVER)
+    assert [row["position"] for row in found] == [at(0), at(5), at(7)]
+    assert len(listings) == 2
 
 
 def test_a_damaged_part_spoils_no_others(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from connectors.archive.settings import ArchiveSettings
 from connectors.archive.versions import Versions
 from connectors.errors import ConfigError
 from tests.connectors.archive.archives import BASE_S, HOUR_S, Archive, at, change
-from tests.connectors.archive.test_compaction import compact_all, cut_off
+from tests.connectors.archive.test_compaction import CutOff, compact_all, cut_off
 
 EVER = at(100 * HOUR_S)
 FIRST = "2027-01-15T08"
@@ -93,6 +94,22 @@ def test_folding_cut_off_before_any_step_moves_the_beginning_or_not(tmp_path: Pa
         number += 1
     assert len(begins) == 2
     assert number > 6
+
+
+def test_what_an_image_that_was_cut_off_had_more_of_does_not_count(tmp_path: Path) -> None:
+    archive = day(tmp_path)
+    name = archive.chapter.name
+
+    def step(doing: str) -> None:
+        if doing == "begin at the cut":
+            raise CutOff
+
+    with pytest.raises(CutOff):
+        fold(tmp_path, name, FIRST, step=step)
+    image_file = next(path for path in archive.names() if "image-000-" in path)
+    shutil.copy(archive.folder / image_file, archive.folder / image_file.replace("image-000-", "image-001-"))
+    fold(tmp_path, name, FIRST)
+    assert [key for key, _, _ in image(archive)] == ["a", "b", "c"]
 
 
 def test_who_still_had_to_read_what_is_folded_is_told(tmp_path: Path) -> None:

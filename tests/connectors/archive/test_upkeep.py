@@ -7,6 +7,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from connectors.archive.chapter import read_chapter
+from connectors.archive.layout import last_of_hour
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.upkeep import Upkeep
 from tests.conftest import wait_until
@@ -28,10 +29,10 @@ def kept(root: Path, keep_ms: int | None = None) -> tuple[Archive, Upkeep]:
 def test_it_compacts_and_retains_while_the_job_runs_and_ends_when_it_is_closed(tmp_path: Path) -> None:
     archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
     upkeep.start()
-    wait_until(lambda: read_chapter(archive.folder).begin != archive.chapter.begin, what="folded hours")
-    wait_until(lambda: not any("T10/part-" in name for name in archive.names()), what="segments")
+    begins = ["segment-", "part-000", "image-00"]
+    wait_until(lambda: [name.rpartition("/")[2][:8] for name in archive.names()] == begins, what="folded hours")
     upkeep.close()
-    assert [name.rpartition("/")[2][:8] for name in archive.names()] == ["segment-", "part-000", "image-00"]
+    assert read_chapter(archive.folder).begin == last_of_hour("2027-01-15T10")
 
 
 def test_what_it_did_is_logged(tmp_path: Path) -> None:

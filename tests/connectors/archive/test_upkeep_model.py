@@ -143,7 +143,6 @@ class Model:
                 for group in compaction.groups(self.root, name):
                     compaction.compact(self.root, group, step=step)
             else:
-                compaction.clean(self.root, name, step=step)
                 hours = retention.survey(self.root, name)[0].hours
                 if hours:
                     folding.fold(self.root, name, hours[-1 if len(hours) < 3 else 1].hour, step=step)
