@@ -29,7 +29,7 @@ from flows.policies import Policies
 from flows.recovery import FLOW_ID as FLOW_ID
 from flows.recovery import LABEL, Store, empty_store, label_store
 from flows.replaying.note import Note, drop_note, read_note
-from flows.store_states import source_states
+from flows.store_states import check_states
 from flows.views import Views
 
 log = structlog.get_logger()
@@ -96,7 +96,7 @@ def begin(
             job = beginning.next(known)
             store = _emptied(store, job, settings, views)
         else:
-            source_states(store.folder)  # what cannot be read is refused, before the engine panics
+            check_states(store.folder)  # what cannot be read is refused, before the engine panics
             job = _job(known, beginning.run_id)
         log.info(
             "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position

@@ -186,4 +186,7 @@ def _failed(exc: BaseException) -> DBWatchError:
             "the connection to another process of the job broke: that process or its machine is gone, or cannot be "
             "reached; look at its log, and start all of them again"
         )
-    return DBWatchError(f"the dataflow failed: {type(exc).__name__}: {exc}")
+    return DBWatchError(
+        f"the dataflow failed: {type(exc).__name__}: {exc}; start it again, which goes on from its last recovery "
+        "snapshot; if it fails in the same way, go back to an earlier one (docs/upgrading.md)"
+    )

@@ -35,9 +35,18 @@ _OURS = frozenset(
         ("connectors.archive.replay_state", "Floor"),
         ("connectors.archive.replay_state", "Place"),
         ("connectors.archive.replay_state", "ReplayState"),
+        ("connectors.once", "Mark"),
     }
 )
-"""Classes that a state of the source may be of, besides plain values."""
+"""Classes that a state may be of, besides plain values: those of the source and of the sink."""
+
+_LAST_OF_ALL = """
+SELECT step_id, state_key, ser_change FROM snaps JOIN (
+    SELECT step_id, state_key, MAX(snap_epoch) AS snap_epoch FROM snaps WHERE snap_epoch < ?1
+    GROUP BY step_id, state_key
+) USING (step_id, state_key, snap_epoch) WHERE ser_change IS NOT NULL AND step_id <> ?2
+"""
+"""What the engine reads when it resumes at an epoch, but for the states of one step."""
 
 
 class ResumePoint(NamedTuple):
@@ -59,6 +68,19 @@ def source_states(folder: Path) -> dict[str, object]:
         return states_in(folder, partitions, point)
 
 
+def check_states(folder: Path) -> dict[str, object]:
+    """`source_states`, once every state of the other steps has been looked at as well. Raises `ConfigError` also for
+    one of these that cannot be read: the engine would panic of it.
+    """
+    open_store(folder, flow_id=FLOW_ID)
+    with opened(folder) as (partitions, point):
+        for db in partitions:
+            with refused(folder):
+                for step, key, state in db.execute(_LAST_OF_ALL, (point.epoch, SOURCE_STEP)):
+                    _unpickled(folder, step, key, state)
+        return states_in(folder, partitions, point)
+
+
 def states_in(folder: Path, partitions: Sequence[sqlite3.Connection], point: ResumePoint) -> dict[str, object]:
     """`source_states` of partitions that are open; `folder` is what a message calls them."""
     with refused(folder):
@@ -67,7 +89,11 @@ def states_in(folder: Path, partitions: Sequence[sqlite3.Connection], point: Res
     for key, epoch, state in rows:
         if key not in last or last[key][0] < epoch:
             last[key] = epoch, state
-    return {key: _unpickled(folder, key, state) for key, (_, state) in sorted(last.items()) if state is not None}
+    return {
+        key: _unpickled(folder, SOURCE_STEP, key, state)
+        for key, (_, state) in sorted(last.items())
+        if state is not None
+    }
 
 
 @contextmanager
@@ -187,12 +213,12 @@ class _Unpickler(pickle.Unpickler):
         return super().find_class(module_name, global_name)
 
 
-def _unpickled(folder: Path, key: str, state: bytes) -> object:
+def _unpickled(folder: Path, step: str, key: str, state: bytes) -> object:
     """Calls nothing but the constructors of our own classes, whatever the bytes say."""
     try:
         return _Unpickler(io.BytesIO(state)).load()
     except Exception as exc:  # a pickle may raise anything
         raise ConfigError(
-            f"recovery folder {folder}: the state of {SOURCE_STEP} {key} cannot be read ({exc}); use the version of "
+            f"recovery folder {folder}: the state of {step} {key} cannot be read ({exc}); use the version of "
             "dbwatch that wrote it, restore the folder from a copy, or name a new one, which reads a snapshot again"
         ) from exc

@@ -8,6 +8,7 @@ from pathlib import Path
 from connectors.errors import ConfigError
 from dbwatch.doctor.facts import StoreFacts
 from flows.recovery import open_store
+from flows.store_states import check_states
 
 
 def look_at_store(folder: Path, *, flow_id: str) -> StoreFacts:
@@ -19,6 +20,7 @@ def look_at_store(folder: Path, *, flow_id: str) -> StoreFacts:
         if not files:
             return facts
         store = open_store(folder, flow_id=flow_id)
+        check_states(folder)
     except (ConfigError, OSError) as exc:
         return facts._replace(is_there=True, refusal=str(exc))
     return facts._replace(

@@ -57,9 +57,9 @@ class Ways:
         command = [*DBWATCH, "run", "-r", str(self._folder / "recovery"), "-s", "1", *options]
         return Job(folder, self._settings | changed, command)
 
-    def cluster(self, processes: int) -> list[Job]:
+    def cluster(self, processes: int, **changed: str) -> list[Job]:
         addresses = ";".join(free_addresses(processes))
-        return [self.run("-a", addresses, "-i", str(number)) for number in range(processes)]
+        return [self.run("-a", addresses, "-i", str(number), **changed) for number in range(processes)]
 
     def snapshot(self, name: str) -> None:
         command = [*DBWATCH, "snapshot", "save", name, "-r", str(self._folder / "recovery")]
@@ -102,10 +102,21 @@ def stopped(job: Job | Cluster) -> None:
     assert status == 0 or status == [0] * 2, job.output()
 
 
+Stage = tuple[tuple[str, ...], str]
+"""Options of a run, and whether it keeps an archive."""
+
+QUICK: list[Stage] = [(("-w", "3", "-s", "2", "-b", "0"), "on")]
+ALL: list[Stage] = [*QUICK, ((), "off"), (("-w", "2"), "on"), (("cluster",), "off"), ((), "on")]
+
+
+@pytest.mark.parametrize(
+    "stages", [pytest.param(QUICK, id="quick"), pytest.param(ALL, id="all", marks=pytest.mark.soak)]
+)
 def test_workers_processes_and_the_archive_may_change_and_an_older_snapshot_may_be_put_back(
-    mongo: MongoClient[Document], settings: Given, tmp_path: Path, recovery: Path
+    mongo: MongoClient[Document], settings: Given, tmp_path: Path, recovery: Path, stages: list[Stage]
 ) -> None:
     ways, checked = Ways(tmp_path, settings), Checked(mongo, settings, seed=11)
+    archive = {"on": str(tmp_path / "archive"), "off": "off"}
     with ways.run() as job:
         job.start()
         checked.expect_all(job)
@@ -114,27 +125,22 @@ def test_workers_processes_and_the_archive_may_change_and_an_older_snapshot_may_
         ways.snapshot("early")
         checked.expect_all(job)
         stopped(job)
-    for options, changed in (
-        (("-w", "3"), {}),
-        (("-s", "2", "-b", "0"), {"DBWATCH_STREAM_MAXLEN": "50000"}),
-        ((), {"DBWATCH_ARCHIVE": str(tmp_path / "archive")}),
-        (("-w", "2"), {"DBWATCH_ARCHIVE": "off"}),
-    ):
-        with ways.run(*options, **changed) as job:
+    label = json.loads((recovery / "dbwatch.json").read_text())  # as a version wrote it that kept less there
+    (recovery / "dbwatch.json").write_text(json.dumps({n: label[n] for n in ("format", "job", "generation", "run")}))
+    for options, kept in stages:
+        with ExitStack() as stack:
+            if options == ("cluster",):
+                job = Cluster([stack.enter_context(job) for job in ways.cluster(2, DBWATCH_ARCHIVE=archive[kept])])
+            else:
+                job = stack.enter_context(ways.run(*options, DBWATCH_ARCHIVE=archive[kept]))
             checked.write(60)
             job.start()
             checked.write(60)
             checked.expect_all(job)
             stopped(job)
-    with ExitStack() as stack:
-        cluster = Cluster([stack.enter_context(job) for job in ways.cluster(2)])
-        checked.write(60)
-        cluster.start()
-        checked.expect_all(cluster)
-        stopped(cluster)
     recovery.rename(tmp_path / "newer")
     shutil.copytree(tmp_path / "snapshots" / "early", recovery)
-    with ways.run(DBWATCH_ARCHIVE=str(tmp_path / "archive")) as job:
+    with ways.run(DBWATCH_ARCHIVE=archive["on"]) as job:
         checked.write(60)
         job.start()
         checked.expect_all(job)
@@ -234,6 +240,10 @@ def other_fields(recovery: Path, _: Maybe, __: Path) -> None:
     in_store(recovery, "UPDATE snaps SET ser_change = ? WHERE step_id = 'watch.changes'", pickle.dumps(["a"])[:-2])
 
 
+def other_state_of_the_join(recovery: Path, _: Maybe, __: Path) -> None:
+    in_store(recovery, "UPDATE snaps SET ser_change = substr(ser_change, 1, 9) WHERE step_id LIKE 'watch.join_rows%'")
+
+
 def another_step(recovery: Path, _: Maybe, __: Path) -> None:
     in_store(recovery, "UPDATE snaps SET step_id = 'watch.joined_rows' WHERE step_id = 'watch.join_rows'")
 
@@ -265,6 +275,7 @@ CHANGES: list[tuple[Change, str]] = [
     (another_flow, "holds the state of the flow 'other', expected that of 'watch'; name another folder"),
     (another_class, "the state of watch.changes tail-0 cannot be read .*NewState.*; use the version of dbwatch"),
     (other_fields, "the state of watch.changes tail-0 cannot be read .*; use the version of dbwatch that wrote it"),
+    (other_state_of_the_join, "the state of watch.join_rows.* cannot be read .*; use the version of dbwatch"),
     (another_step, "state of .*watch.joined_rows"),
     (another_input_step, "state of .*watch.source"),
 ]

@@ -63,7 +63,7 @@ def test_of_a_killed_job_the_states_are_those_that_it_resumes_with(
 ) -> None:
     init_db_dir(tmp_path, partitions)
     with counting(tmp_path, workers=workers):
-        wait_until(lambda: least_read(tmp_path) > 100, what="a hundred items, seen while it runs")
+        wait_until(lambda: least_read(tmp_path) > 30, what="items, seen while it runs")
     found = source_states(tmp_path)
     assert len(found) == 2
     assert stores.write(tmp_path, workers=workers) == found
