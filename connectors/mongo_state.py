@@ -27,6 +27,11 @@ def partition_name(number: int) -> str:
     return f"tail-{number}"
 
 
+def partition_number(name: str) -> int:
+    """Of a partition by its name."""
+    return int(name.removeprefix("tail-"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one partition reads, and in which order. `await_ms` is how long the server waits before it answers that

@@ -12,12 +12,12 @@ from pathlib import Path
 import orjson
 import structlog
 
-from connectors.archive.chapter import Chapter, Reached, read_chapters, write_chapter
+from connectors.archive.chapter import Chapter, Reached, read_chapters, read_progress, write_chapter
 from connectors.archive.layout import CHAPTER, chapter_name
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.source import Archived
 from connectors.errors import ConfigError
-from connectors.mongo_state import SourceState
+from connectors.mongo_state import SourceState, partition_number
 from connectors.views import Views
 from flows.job import Job
 
@@ -58,6 +58,9 @@ def begin_chapter(
     root = archive.folder
     known = {chapter.name: chapter for chapter in read_chapters(root) if _is_of(chapter, job)}
     chapter = _going_on(known, job, states, partitions)
+    if chapter is not None and _lacks_commits(root / chapter.name, states):
+        log.warning("archive.lacks_commits", chapter=chapter.name, effect="another chapter is begun")
+        chapter = None
     if chapter is not None:
         log.info("archive.resumed", chapter=chapter.name, begin=chapter.begin)
         return chapter
@@ -122,6 +125,17 @@ def _number(name: str, job: Job) -> int:
     """Of a chapter of this job's generation; 0 for another's."""
     prefix, _, number = name.rpartition("-")
     return int(number) if prefix + "-" == chapter_name(job.job_id, job.generation, 0)[:-4] else 0
+
+
+def _lacks_commits(folder: Path, states: Mapping[str, object]) -> bool:
+    """Whether commits that the states know of were taken back: by a run with an older copy of the recovery folder,
+    which has been replaced by a newer one since.
+    """
+    for name, state in states.items():
+        progress = read_progress(folder, partition_number(name))
+        if isinstance(state, Archived) and progress is not None and progress.seq < state.seq:
+            return True
+    return False
 
 
 def _going_on(known: Mapping[str, Chapter], job: Job, states: Mapping[str, object], partitions: int) -> Chapter | None:

@@ -80,7 +80,8 @@ class ArchivedSource(FixedPartitionedSource[Emitted, Any]):
             guard=archiving.guard,
         )
         try:
-            writer.start(seq if chapter == archiving.chapter.name else 0)
+            goes_on = chapter == archiving.chapter.name
+            writer.start(seq if goes_on else 0, archiving.reached(inner) if goes_on else None)
         except DBWatchError as exc:
             self._ending.abandon(exc)
         return _ArchivedPartition(self._source.build_part(step_id, for_part, inner), writer, archiving, self._ending)

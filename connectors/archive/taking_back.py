@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
-from connectors.archive.chapter import read_progress, sync_folder, write_progress
+from connectors.archive.chapter import Reached, read_progress, sync_folder, write_progress
 from connectors.archive.layout import FileName
 from connectors.archive.schema import COMPRESSION, ROW_GROUP
 from connectors.errors import ConfigError
@@ -18,15 +18,20 @@ from connectors.errors import ConfigError
 log = structlog.get_logger()
 
 
-def take_back(chapter: Path, partition: int, seq: int) -> None:
+def take_back(chapter: Path, partition: int, seq: int, reached: Reached | None = None) -> None:
     """Leave of a partition the commits up to `seq`, whole, and nothing half written. They are emitted again.
+
+    `reached` is how far the partition has come with them, None is before all rows were read: nobody takes the chapter
+    for complete beyond that, also when the job ends before it has emitted anything.
 
     Cut off, it can be called again. Files of an image stay, as do those of other partitions. Raises `ConfigError` when
     a file cannot be read, `OSError`.
     """
     progress = read_progress(chapter, partition)
-    if progress is not None and progress.durable > seq:  # nobody may touch what is going to change
-        write_progress(chapter, progress._replace(seq=seq, durable=seq))
+    if progress is not None and progress.seq > seq:  # and nobody may touch what is going to change
+        position, image = reached or Reached(progress.position, image=False)
+        durable = min(progress.durable, seq)
+        write_progress(chapter, progress._replace(seq=seq, durable=durable, position=position, image=image))
     hidden = tuple(f".{kind}-{partition:03d}-" for kind in ("part", "segment"))
     changed: set[Path] = set()
     for file in chapter.glob("collection=*/hour=*/*"):

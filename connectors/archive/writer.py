@@ -84,10 +84,10 @@ class PartitionWriter:
         self._files = CommitFiles(chapter, partition, self._patience)
         self._thread = threading.Thread(target=self._run, name=f"dbwatch archive {partition}", daemon=True)
 
-    def start(self, seq: int) -> None:
-        """Go on after a commit, 0 for none. Raises `ConfigError`."""
+    def start(self, seq: int, reached: Reached | None = None) -> None:
+        """Go on after a commit, 0 for none, and what the source had reached with it. Raises `ConfigError`."""
         try:
-            take_back(self._chapter, self._partition, seq)
+            take_back(self._chapter, self._partition, seq, reached)
         except OSError as exc:
             raise ConfigError(
                 f"archive folder {self._chapter}: what a crash left there cannot be taken back: {exc}; mend that, or "

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from connectors.archive.chapter import Chapter, Reached, read_chapter, read_chapters, write_chapter
+from connectors.archive.chapter import (
+    Chapter,
+    Progress,
+    Reached,
+    read_chapter,
+    read_chapters,
+    write_chapter,
+    write_progress,
+)
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.source import Archived
+from connectors.archive.taking_back import take_back
 from connectors.errors import ConfigError
 from connectors.mongo_state import SourceState
 from flows.archiving import begin_chapter, check_folder, reached_by, shared_chapter
@@ -126,3 +135,16 @@ def test_the_image_is_there_once_every_collection_was_read() -> None:
     state = PLAIN._replace(done=("films",), position="6c00000000000001")
     assert reached_by(state, collections=("films", "users")) == Reached("6c00000000000001", image=False)
     assert reached_by(state, collections=("films",)) == Reached("6c00000000000001", image=True)
+
+
+def test_a_chapter_of_which_commits_were_taken_back_that_the_states_know_is_left(archive: ArchiveSettings) -> None:
+    """As when an older copy of the recovery folder was tried, and the newer one is put back."""
+    first = begun(archive, {})
+    known = states(in_chapter(first, 9), in_chapter(first, 4))
+    for partition, seq in ((0, 9), (1, 4)):
+        progress = Progress(partition, seq, 1, READ_AT, image=True, at_ms=1)
+        write_progress(archive.folder / first.name, progress)
+    assert begun(archive, known) == first
+    take_back(archive.folder / first.name, 0, 8, Reached(READ_AT, image=True))
+    assert begun(archive, known).name == "job-0001-0002"
+    assert begun(archive, states(in_chapter(first, 8), in_chapter(first, 4))) == first

@@ -151,6 +151,22 @@ def test_a_segment_that_holds_more_than_the_job_knows_is_cut(chapter: Path) -> N
     assert kept(chapter) == []
 
 
+def test_what_was_taken_back_does_not_count_as_complete(chapter: Path) -> None:
+    writer = writer_of(chapter)
+    for number in range(4):
+        writer.add([made(number)])
+        writer.commit(reached(number))
+    writer.close()
+    take_back(chapter, 0, 3, reached(2))
+    progress = progress_of(chapter)
+    assert progress is not None
+    assert (progress.seq, progress.position, progress.image) == (3, *reached(2))
+    take_back(chapter, 0, 0)
+    progress = progress_of(chapter)
+    assert progress is not None
+    assert (progress.seq, progress.image) == (0, False)
+
+
 def _compact(chapter: Path, name: FileName) -> None:
     parts = sorted(chapter.rglob("part-*.parquet"))
     table = pa.concat_tables([pq.read_table(part, partitioning=None) for part in parts])
