@@ -13,10 +13,9 @@ from typing import Any
 import click
 import orjson
 
-from connectors.archive.past import PastVersion
+from connectors.archive.past import PastVersion, record_of
 from connectors.archive.travel import Absence, Gap, Past
 from connectors.changes import Change
-from connectors.records import LookupVersion, Record, Versions
 from connectors.rows import loads
 from connectors.summaries import OPS, Diff, one_line, summary_of
 from connectors.times import written
@@ -68,7 +67,7 @@ def version_lines(view: str, key: str, version: PastVersion | Gap, lookups: Sequ
         return
     words = list(_head(version))
     if version.op != "u" or version.is_first:
-        words.append(summary_of(_record(view, key, version, lookups)).row)
+        words.append(summary_of(record_of(view, key, version, lookups)).row)
     words.append(click.style(version.position, dim=True))
     yield "  ".join(word for word in words if word)
     yield from (f"    {_diff(diff)}" for diff in _diffs(view, key, version, lookups))
@@ -99,14 +98,7 @@ def _head(version: PastVersion) -> Iterator[str]:
 
 
 def _diffs(view: str, key: str, version: PastVersion, lookups: Sequence[str]) -> tuple[Diff, ...]:
-    return summary_of(_record(view, key, version, lookups)).diffs
-
-
-def _record(view: str, key: str, version: PastVersion, lookups: Sequence[str]) -> Record:
-    versions = Versions(version.position, dict.fromkeys(lookups, LookupVersion(0, None, None)))
-    op = "u" if version.is_first and version.changed is not None else version.op
-    row = (version.before, version.after, version.changed, version.cause)
-    return Record(view, op, key, version.ts_ms, version.position, versions, *row)
+    return summary_of(record_of(view, key, version, lookups)).diffs
 
 
 def _diff(diff: Diff) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from connectors.changes import RETRIED, Change, Op
 from connectors.joined_rows import NO_REFERENCE, NONE, Answer, OwnPart, changed_between, joined, joints
+from connectors.records import LookupVersion, Record, Versions
 from connectors.rows import changed_paths, covers, loads
 from connectors.views import Lookup, View
 
@@ -215,6 +216,14 @@ class _Row:
         named = self._view.named(change.named)
         changed = changed_between(before, after, named) if change.op == "u" else None
         yield PastVersion(change.op, change.position, change.ts_ms, None, before, after, changed)
+
+
+def record_of(view: str, key: str, version: PastVersion, lookups: Iterable[str]) -> Record:
+    """The version as a record, for whoever shows records; of its versions only the names of the lookups are true."""
+    versions = Versions(version.position, dict.fromkeys(lookups, LookupVersion(0, None, None)))
+    op: Op = "u" if version.is_first and version.changed is not None else version.op
+    row = (version.before, version.after, version.changed, version.cause)
+    return Record(view, op, key, version.ts_ms, version.position, versions, *row)
 
 
 def values_looked_up(view: View, own: Iterable[Change]) -> Mapping[int, set[str]]:

@@ -89,10 +89,14 @@ class Travel:
             moment.require_past(now_ms=now_ms)
         return moment
 
+    def views(self, name: str) -> list[View]:
+        """What the view of this name was, in each chapter that had it."""
+        found = (_view_of(stretch.chapter, name) for stretch in self.recorded())
+        return [of for of in found if of is not None]
+
     def lookups(self, view: str) -> tuple[str, ...]:
         """The names of the rows that a view's rows were ever joined with, which are fields of theirs."""
-        found = (_view_of(stretch.chapter, view) for stretch in self.recorded())
-        return tuple(dict.fromkeys(lookup.name for of in found if of is not None for lookup in of.lookups))
+        return tuple(dict.fromkeys(lookup.name for of in self.views(view) for lookup in of.lookups))
 
     def row_at(self, view: str, key: str, moment: Moment) -> Past | None:
         """The row as joined at that moment, as the feed has it; None when there was none."""

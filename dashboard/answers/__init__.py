@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dashboard.answers import audit, away, exports, filters, health, history, records, timeline
+from dashboard.answers import audit, away, exports, filters, health, history, past, records, timeline
 from dashboard.asks import Question
 
 ANSWERS: Mapping[str, Question] = {
@@ -13,6 +13,9 @@ ANSWERS: Mapping[str, Question] = {
     "away.page": Question("see", away.rows),
     "away.seen": Question("see", away.seen),
     "history": Question("see", history.history),
+    "past.reach": Question("see", past.reach),
+    "past.history": Question("see", past.versions),
+    "past.row": Question("see", past.row),
     "timeline": Question("see", timeline.timeline),
     "export.limit": Question("export", exports.limits),
     "export.issue": Question("export", exports.issue),

@@ -118,6 +118,7 @@ class HistoryRow(NamedTuple):
     cause: str | None = None
     ts_ms: int = 0
     at_ms: int = 0
+    position: str = ""
     unreadable: str | None = None
 
 
@@ -138,6 +139,7 @@ def history_row(entry: Entry) -> HistoryRow:
         more=max(0, len(summary.diffs) - _MOST_DIFFS),
         cause=record.cause,
         ts_ms=_shown(record.ts_ms),
+        position=record.position,
     )
 
 

@@ -4,6 +4,7 @@
 import { bdi, button, icon, node } from "./dom.js"
 import { Export } from "./export.js"
 import { HistoryTable, addressOf } from "./history_table.js"
+import { Past } from "./past.js"
 import { count, moment } from "./words.js"
 
 const ROWS = 100
@@ -92,13 +93,14 @@ export class History {
     this.filterBox = node("input", { type: "checkbox", onchange: (e) => { this.usesFilter = e.target.checked; this.load(null) } })
     this.filterLine = node("label", { class: "by-filter" }, this.filterBox, this.filterSays)
     this.table = new HistoryTable((address) => this.show(address))
+    this.past = this.of.key === null ? null : new Past(this.page.link, this.of)
     this.export = new Export(this.page, () => this.chosen())
     const when = node("input", { type: "datetime-local", step: "1", "aria-label": "Jump to a time" })
     const jump = node("form", { class: "jump", onsubmit: (e) => { e.preventDefault(); this.jump(when.value) } },
       when, button("Go", null, { type: "submit", class: "tool" }))
     this.el = node("div", { class: "history" },
       node("div", { class: "turns" }, ...Object.values(this.turns), jump, this.export.button), this.export.el,
-      this.filterLine, this.missing, node("div", { class: "found" }, this.says, this.stop, this.further), this.table.el)
+      this.filterLine, this.missing, node("div", { class: "found" }, this.says, this.stop, this.further), this.table.el, this.past?.el)
   }
 
   chosen() {
@@ -156,6 +158,8 @@ export class History {
       this.table.show(rows, value.stopped === "end" ? "No records." : "Nothing found so far.")
       this.page.drawer.body.scrollTop = 0
     }
+    const atOldest = value.stopped === "end" && !found.onward
+    if (this.past) this.past.offer(atOldest ? this.rows : null)
     this.say(found, value, stays)
     this.sayMissing(value)
   }
