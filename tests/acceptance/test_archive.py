@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import time
 from collections import defaultdict
@@ -93,9 +94,9 @@ def test_kills_at_random_moments_leave_each_change_in_the_archive_exactly_once(
         wait_until(lambda: job.begun, 30)
         time.sleep(rnd.random())
         log = OutsideLog(mongo, settings["MONGO_DB"], masked={"users": "password"})
-        for step in range(1200):
+        for step in range(900):
             workload.step()
-            if step % 300 == 150:
+            if step % 250 == 120:
                 time.sleep(rnd.random() * 1.5)  # somewhere in an epoch
                 job.kill()
                 kills += 1
@@ -216,6 +217,26 @@ def test_a_disk_that_takes_nothing_holds_the_job_and_loses_nothing(
         await_change(settings, mongo, job)
         assert job.stop() == 0
     assert rows_of(rows_in(settings, newest(settings))) == collections_at(mongo, settings["MONGO_DB"], None)
+
+
+@pytest.mark.soak
+def test_when_the_chapter_is_removed_under_it_the_job_begins_another_by_itself(
+    mongo: MongoClient[Document], settings: Settings, tmp_path: Path
+) -> None:
+    workload = Workload(mongo, settings["MONGO_DB"], 11)
+    workload.fill(50)
+    with job_in(tmp_path, settings) as job:
+        job.start()
+        await_change(settings, mongo, job)
+        shutil.rmtree(tmp_path / "archive")
+        workload.fill(20)
+        wait_until(lambda: '"event": "archive.begun"' in job.output().partition('"event": "job.runs_again"')[2], 20)
+        workload.fill(20)
+        await_change(settings, mongo, job)
+        assert job.stop() == 0
+    (chapter,) = read_chapters(tmp_path / "archive")
+    rows = [row for row in rows_in(settings, chapter) if not row.seq or row.change.position >= chapter.begin]
+    assert rows_of(rows) == collections_at(mongo, settings["MONGO_DB"], None)
 
 
 def test_a_folder_that_cannot_be_is_one_line_before_anything_begins(settings: Settings, tmp_path: Path) -> None:

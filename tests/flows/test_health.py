@@ -137,6 +137,20 @@ def test_while_redis_refuses_it_is_holding_and_says_why_and_since_when() -> None
     assert "holding_reason" not in health.figures(31)
 
 
+def test_while_the_archives_disk_is_full_it_is_holding_too() -> None:
+    health = Health(started_ms=0)
+    health.on_progress(progress())
+    health.on_archive_held("No space left on device", 12)
+    figures = health.figures(20)
+    assert (figures["state"], figures["holding_since_ms"]) == ("holding", 12)
+    assert figures["holding_reason"] == "the archive cannot be written: No space left on device"
+    health.on_held("out of memory", 15)
+    assert health.figures(20)["holding_reason"] == "out of memory"
+    health.on_held(None, 30)
+    health.on_archive_held(None, 30)
+    assert health.figures(31)["state"] == "tail"
+
+
 def test_a_job_that_ends_says_so() -> None:
     assert Health(started_ms=0).figures(1, stopping=True)["state"] == "stopped"
 

@@ -84,3 +84,13 @@ def test_a_job_that_is_not_the_writer_is_not_ready() -> None:
     assert not_ready(health.facts(1)) == []
     health.on_writer(is_writer=False)
     assert "writer's lock" in not_ready(health.facts(1))[0]
+
+
+def test_a_job_that_waits_for_the_archives_disk_is_alive_and_not_ready() -> None:
+    clock = Clock()
+    health = following(clock)
+    health.on_archive_held("No space left on device", 1)
+    clock.now_s += LONG_S
+    facts = health.facts(1)
+    assert hangs(facts) is None
+    assert not_ready(facts) == [f"the archive has not been written for {LONG_S:.0f} s: No space left on device"]
