@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.archive.moment import Moment
 from connectors.archive.replay_state import ReplayState, cut_after, cut_before
 from connectors.changes import Shape
 from connectors.dead_letters import Emitted
-from connectors.errors import CollectionRemoved, DBWatchError, HistoryLost, TransientError
+from connectors.errors import CollectionRemoved, ConfigError, DBWatchError, HistoryLost, TransientError
 from connectors.mongo_client import connect, oldest_position, read_position, settled
 from connectors.mongo_events import position_ms
 from connectors.mongo_reader import Reader
@@ -18,6 +19,7 @@ from connectors.rows import iso_of_ms
 
 _POLL_S = 0.005
 _LAST = ".~"
+_AWAY_S = 20.0
 
 Tailed = tuple[Sequence[Emitted], ReplayState, str | None]
 """Changes, the state after them, and the cut, if this is the end."""
@@ -37,7 +39,7 @@ def tailed(
 
     One change stream reads them all; `partitions` are those of the job that wrote the archive. Raises our errors.
     """
-    now = _present(uri, database, tuple(shapes), stopped)
+    now = _present(uri, database, tuple(shapes), state.position, stopped)
     floor = max((own.state.position for own in state.floors), default="")
     if floor > state.position:
         changes, state = _between(uri, database, shapes, partitions, state, floor, stopped)
@@ -133,15 +135,19 @@ def _items(uri: str, plan: Plan, state: SourceState, stopped: threading.Event) -
         reader.close()
 
 
-def _present(uri: str, database: str, collections: Sequence[str], stopped: threading.Event) -> str:
-    """The position up to which everything had happened by now; waits for a server that is away."""
+def _present(uri: str, database: str, collections: Sequence[str], reached: str, stopped: threading.Event) -> str:
+    """The position up to which everything had happened by now; waits a while for a server that is away."""
+    deadline_s = time.monotonic() + _AWAY_S
     while True:
         try:
             with connect(uri) as client:
                 return settled(lambda: read_position(client, database, collections))
-        except TransientError:
-            if stopped.wait(1.0):
-                raise
+        except TransientError as exc:
+            if stopped.wait(1.0) or time.monotonic() > deadline_s:
+                raise ConfigError(
+                    f"the archive is complete up to {_at(reached)}, and MongoDB, which would know what came after it, "
+                    f"does not answer: {exc}; start it and call again, or replay up to there: --until {reached[:16]}"
+                ) from exc
 
 
 def _explained(error: DBWatchError, reached: str, uri: str) -> DBWatchError:

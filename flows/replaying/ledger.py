@@ -92,7 +92,7 @@ def forget(client: Redis, lease: Lease, keys: Keys) -> None:
 
 def _is_of(key: str, stream: str) -> bool:
     rest = key.removeprefix(stream)
-    return rest in ("", ":deadletter") or rest.removeprefix(":").isdecimal()
+    return rest in ("", ":deadletter") or (rest.startswith(":") and rest[1:].isdecimal())
 
 
 def _escaped(text: str) -> str:

@@ -16,10 +16,11 @@ from connectors.redis_client import connect
 from connectors.settings import Settings
 from connectors.writer import acquire
 from flows.generations import Reread, request_generation
-from flows.job import Job, SourceTimes, begin, finished_gate, joined
+from flows.job import Job, SourceTimes, begin, finished_gate, joined, made_with
 from flows.launch import Launch
 from flows.policies import Policies
-from flows.recovery import Store, open_store
+from flows.recovery import Store, label_store, open_store
+from flows.replaying.note import Note, write_note
 from flows.views import Views, parse_views
 from tests.flows.test_recovery import make_store
 
@@ -313,3 +314,54 @@ def test_whoever_was_replaced_by_another_job_is_told_so(world: World) -> None:
     world.begin_with(None)
     with pytest.raises(StreamLost, match="does not know: another job has begun there since"):
         world.begin(has_state=True)
+
+
+def handed_over(world: World, *, cut: str = "0000000500000000", into: str = "") -> Note:
+    """A replay's store, which has come to its end if there is a `cut`."""
+    note = Note("mine", "replay-id", into, cut, made_with(world.settings, VIEWS))
+    label_store(world.folder, job_id=note.replay_id, run_id="run")
+    write_note(world.folder, note)
+    return note
+
+
+def test_a_job_goes_on_after_a_finished_replay_with_its_id_and_its_state(world: World) -> None:
+    last_id = world.write()
+    note = handed_over(world)
+    job = world.begin(has_state=True)
+    assert (job.job_id, job.snapshot_position, job.generation) == (note.replay_id, note.cut, 1)
+    assert job.first_marks == {world.settings.keys.changes[0]: last_id}
+    assert world.reads == 0
+    world.write()
+    again = world.begin(has_state=True)
+    assert again == job._replace(run_id=again.run_id)
+
+
+def test_killed_before_it_says_that_the_store_is_its_own_it_begins_likewise(world: World) -> None:
+    note = handed_over(world)
+    job = world.begin(has_state=True)
+    write_note(world.folder, note)
+    again = world.begin(has_state=True)
+    assert again == job._replace(run_id=again.run_id)
+
+
+def test_a_replay_that_has_not_ended_or_repaired_a_stream_is_not_handed_over(world: World) -> None:
+    handed_over(world, cut="")
+    with pytest.raises(ConfigError, match="let `dbwatch replay --name mine` go on"):
+        world.begin(has_state=True)
+    handed_over(world, into="changes")
+    with pytest.raises(ConfigError, match="start the job with its own folder"):
+        world.begin(has_state=True)
+
+
+def test_under_the_prefix_of_another_job_or_with_other_views_it_is_refused(world: World, tmp_path: Path) -> None:
+    handed_over(world)
+    with pytest.raises(ConfigError, match="the views are not those"):
+        world.begin(has_state=True, views=OTHER_VIEWS)
+    own, world.folder = world.folder, tmp_path / "another"
+    make_store(world.folder)
+    other = world.begin()
+    world.folder = own
+    with pytest.raises(ConfigError, match="names another job already"):
+        world.begin(has_state=True)
+    known: Any = world.client.hgetall(world.settings.keys.job)
+    assert known["job_id"] == other.job_id
