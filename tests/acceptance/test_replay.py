@@ -5,8 +5,10 @@ over to a job, and into a stream that Redis has lost.
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -18,7 +20,7 @@ from redis import Redis
 
 from flows.recovery import make_store
 from tests.acceptance.oracle import Document, Entry, RowKey, batch_join, differences, read_feed
-from tests.acceptance.processes import DBWATCH, ENGINE, Job
+from tests.acceptance.processes import DBWATCH, ENGINE, ROOT, Job
 from tests.acceptance.workload import Workload
 from tests.conftest import wait_until
 
@@ -154,14 +156,17 @@ def test_a_replay_gives_what_the_live_job_gave_and_a_job_goes_on_right_after_it(
     assert sum(len(found) for found in own(part).values()) == len(
         [e for e in live if "cause" not in e.fields and e.fields["position"] >= since]
     )
+    copy = shutil.copytree(past.folder / "snapshots" / "mid", past.folder / "copy")
+    engine = [sys.executable, "-m", "bytewax.run", "flows.replay:flow", "-r", str(copy)]
+    env = {**past.job.env, "DBWATCH_REPLAY_NAME": "engine"}
+    (copy / "snapshot.json").unlink()
+    done = subprocess.run(engine, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert own(past.feed(past.stream_of("engine"))) == own(part)
     assert (past.feed(), files(past.folder / "recovery"), past.known()) == (live, recovery, known)
 
-    status, _, err = past.run("replay", "--name", "whole")
-    assert (status, "come to its end already" in err, err.count("\n")) == (2, True, 1), err
     own_prefix = {**past.settings, "DBWATCH_PREFIX": f"{past.settings['DBWATCH_PREFIX']}:next"}
     folder = past.folder / "replays" / "whole" / "recovery"
-    status, _, err = past.run("run", "-r", str(folder))
-    assert (status, "names another job already" in err) == (2, True), err
     past.steps(40)
     with Job(past.folder, own_prefix, [*ENGINE, "-r", str(folder), "-s", "1"]) as after:
         after.start()
@@ -200,10 +205,6 @@ def test_what_redis_lost_is_written_again_and_the_job_goes_on_without_losing_or_
     assert past.run("verify")[0] == 0
     past.steps(40)
     past.job.start()
-    past.until_even()
-    past.job.kill()
-    past.job.start()
-    past.steps(20)
     past.until_even()
 
 
