@@ -136,7 +136,7 @@ def key_value(key: str) -> Any:
         return ObjectId(key)
     try:
         return json_util.loads(key, json_options=_READ_KEY)
-    except (ValueError, TypeError, InvalidId) as exc:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, InvalidId) as exc:
         raise BadRecord(f"{key[:80]!r} is not a key: {exc}") from exc
 
 

@@ -39,7 +39,7 @@ def key_forms(text: str) -> tuple[str, ...]:
 def _exact(given: str) -> Any:
     try:
         return key_value(given)
-    except (BadRecord, ArithmeticError) as exc:
+    except BadRecord as exc:
         raise ConfigError(f"{given[:80]!r} is no key: expected {_LIKE}") from exc
 
 

@@ -79,7 +79,21 @@ def test_many_viewers_are_told_the_same(
 
 def test_hostile_arguments_of_any_question_are_answered_in_a_line(server: Server, token: str) -> None:
     names = ("text", "filter", "upTo", "missed", "count", "rows", "address", "stream", "id", "key", "field", "path")
-    names += ("start", "index", "view", "before", "after", "fromMs", "toMs", "ticket", "format", "name", "most", "at")
+    names += (
+        "start",
+        "index",
+        "view",
+        "before",
+        "after",
+        "fromMs",
+        "toMs",
+        "ticket",
+        "format",
+        "name",
+        "most",
+        "at",
+        "position",
+    )
     asked = [(what, dict.fromkeys(names, value)) for what in {*ANSWERS} - {*SPARED} for value in HOSTILE]
 
     async def watch() -> list[dict[str, Any]]:

@@ -51,7 +51,11 @@ def test_plain_text_stands_for_itself(text: str) -> None:
     assert key_text(text) in key_forms(text)
 
 
-@pytest.mark.parametrize("text", ["", "  ", '"open', "{nothing}", '{"$oid": "12"}', "[1]", '{"$numberInt": "x"}'])
+NO_KEYS = ["", "  ", '"open', "{nothing}", '{"$oid": "12"}', "[1]", '{"$numberInt": "x"}', '{"$numberDecimal": "x"}']
+NO_KEYS += ['{"$binary": {}}', '{"a":' * 5000 + "1" + "}" * 5000]
+
+
+@pytest.mark.parametrize("text", NO_KEYS)
 def test_what_is_no_key_is_refused_and_told_how_one_looks(text: str) -> None:
     with pytest.raises(ConfigError, match="is no key: expected 24 hex digits, plain text"):
         key_forms(text)

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.archive.folding import fold
+from connectors.archive.layout import hour_of
 from connectors.archive.moment import Moment
 from connectors.archive.past import PastVersion
 from connectors.archive.travel import Gap, Travel
 from connectors.changes import Change
 from connectors.errors import ConfigError
-from tests.connectors.archive.archives import BASE_S, Archive, at
+from tests.connectors.archive.archives import BASE_S, HOUR_S, Archive, at
 from tests.connectors.archive.joined import chapter, in_seconds, live, read_rows, record_in_commits, rows_of
 from tests.flows.histories import Row, batch_join, random_history
 
@@ -47,7 +49,7 @@ def plain(text: str | None) -> Row | None:
     return None if text is None else json.loads(text)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.integers(0, 1 << 32))
 def test_a_row_at_any_moment_is_the_batch_join_of_what_there_was_then(seed: int) -> None:
     rnd = random.Random(seed)
@@ -63,7 +65,7 @@ def test_a_row_at_any_moment_is_the_batch_join_of_what_there_was_then(seed: int)
                     assert (None if past is None else plain(past.row)) == expected.get(json.loads(key))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.integers(0, 1 << 32))
 def test_each_version_is_what_the_row_was_at_its_position_and_nothing_changed_in_between(seed: int) -> None:
     rnd = random.Random(seed)
@@ -88,7 +90,7 @@ def test_each_version_is_what_the_row_was_at_its_position_and_nothing_changed_in
                     assert past.made_by == stood
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.integers(0, 1 << 32))
 def test_a_history_tells_what_the_feed_told(seed: int) -> None:
     rnd = random.Random(seed)
@@ -253,3 +255,35 @@ def test_a_row_is_found_by_a_number_of_another_type(tmp_path: Path) -> None:
     past = travel.row_at("comments", "c", travel.newest())
     assert past is not None
     assert json.loads(past.row or "")["movie"] == {"title": "A"}
+
+
+@settings(max_examples=5)
+@given(st.integers(0, 1 << 32))
+def test_what_is_left_after_old_hours_were_folded_is_told_as_before(seed: int) -> None:
+    rnd = random.Random(seed)
+    half = LENGTH // 2
+    changes = [later(change) if change.ts_ms > (BASE_S + half) * 1000 else change for change in random_changes(rnd)]
+    with TemporaryDirectory() as folder:
+        archive = chapter(Path(folder), begin=at(0))
+        for some in (changes[:half], changes[half:]):
+            record_in_commits(archive, some, [6])
+        archive.progress(at(HOUR_S + LENGTH + 1))
+        travel = Travel(archive.root)
+        keys = {c.key for c in changes if c.collection == "comments"}
+        before = {key: [v for v in travel.history("comments", key) if isinstance(v, PastVersion)] for key in keys}
+        fold(archive.root, archive.chapter.name, hour_of(at(0)))
+        for key, versions in before.items():
+            stood = [v for v in versions if v.position < at(HOUR_S)][-1:]
+            first, *rest = [v for v in travel.history("comments", key) if isinstance(v, PastVersion)] or [None]
+            if stood and stood[0].op != "d":
+                assert first is not None
+                assert (first.is_first, plain(first.after)) == (True, plain(stood[0].after))
+            else:
+                rest = [*filter(None, [first]), *rest]
+            assert rest == [v for v in versions if v.position >= at(HOUR_S)]
+
+
+def later(change: Change) -> Change:
+    """The same change an hour later."""
+    position = f"{int(change.position[:8], 16) + HOUR_S:08x}{change.position[8:]}"
+    return change._replace(position=position, ts_ms=change.ts_ms + HOUR_S * 1000)
