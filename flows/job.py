@@ -287,9 +287,9 @@ def check_same(known: Mapping[str, str], settings: Settings, views: Views) -> No
             )
     if known.get("views", _digest(views)) != _digest(views):
         raise ConfigError(
-            f"{settings.config_path}: the views are not those with which this job began (names, lookups, fields and "
-            "masks count), and its state does not fit them; take the change back; run the past through the new views "
-            f"with {_ANEW}"
+            f"{settings.config_path}: the views are not those with which this job began (names, order, lookups, fields "
+            "and masks count), and its state does not fit them; take the change back; run the past through the new "
+            f"views with {_ANEW}"
         )
 
 

@@ -260,7 +260,7 @@ CHANGES: list[tuple[Change, str]] = [
         another_field,
         "the views are not those .*; take the change back; run .* with `dbwatch replay` .docs/upgrading.md",
     ),
-    (another_mask, "the views are not those with which this job began .names, lookups, fields and masks count."),
+    (another_mask, "the views are not those with which this job began .names, order, lookups, fields and masks count."),
     (another_name_of_a_view, "the views are not those .*; take the change back; run .* with `dbwatch replay`"),
     (another_name_of_a_lookup, "the views are not those .*; take the change back; run .* with `dbwatch replay`"),
     (no_label, "it holds state, and no dbwatch.json that says of which job; restore that file"),

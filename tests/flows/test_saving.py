@@ -105,7 +105,7 @@ def test_the_store_of_a_running_job_is_copied_as_of_one_moment_again_and_again(
     folder = prepared(tmp_path / "recovery", partitions=partitions)
     with counting(folder, workers=workers) as job:
         wait_until(lambda: least_read(folder) > 20, what="the first states")
-        saved = [save_snapshot(folder, root, f"s{number}") for number in range(8)]
+        saved = [save_snapshot(folder, root, f"s{number}") for number in range(4)]
         assert job.poll() is None
         last = least_read(folder)
         wait_until(lambda: least_read(folder) > last + 20, what="epochs after the last snapshot")
