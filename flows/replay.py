@@ -114,11 +114,15 @@ def prepare(
 class _Begun:
     """How a replay begins or goes on, before anything is written: found out from the store and the archive."""
 
-    def __init__(self, course: Course, chosen: Chosen | None, note: Note | None, *, from_snapshot: bool) -> None:
+    def __init__(
+        self, course: Course, chosen: Chosen | None, note: Note | None, *, from_snapshot: bool, has_ended: bool
+    ) -> None:
+        """`has_ended`: the store says that it has come to its end; it was cut off before it said so in Redis."""
         self.course = course
         self.chosen = chosen
         self.note = note
         self.from_snapshot = from_snapshot
+        self.has_ended = has_ended
 
 
 def _begun(settings: Settings, views: Views, root: Path, folder: Path, request: Request) -> _Begun:
@@ -139,8 +143,10 @@ def _begun(settings: Settings, views: Views, root: Path, folder: Path, request: 
     if note is not None:
         _check_made_for(settings, views, note)
     ends = [state for state in states.values() if isinstance(state, SourceState)]
-    if note is not None and ends and state is None:  # it has come to its end, and was cut off before it said so
-        chosen, start = None, ReplayState("", began)
+    has_ended = note is not None and bool(ends) and state is None
+    if has_ended:
+        start = ReplayState(known.get("chapter", ""), began)
+        chosen = resumed(root, start, views, database=settings.mongo_db) if request.into else None
     elif state is not None:
         chosen = resumed(root, state, views, database=settings.mongo_db)
         start = state
@@ -151,7 +157,8 @@ def _begun(settings: Settings, views: Views, root: Path, folder: Path, request: 
             _check_snapshot(settings, views, chosen, store.made_for, folder)
     asked = _asked(settings, views, root, start.chapter, moment, states)
     from_snapshot = bool(start.floors)
-    return _Begun(Course(asked, start, list(states)), chosen, note, from_snapshot=from_snapshot)
+    course = Course(asked, start, list(states))
+    return _Begun(course, chosen, note, from_snapshot=from_snapshot, has_ended=has_ended)
 
 
 def _check_copy(folder: Path) -> None:
@@ -268,10 +275,10 @@ class Replay:
         try:
             if not self._ending.abandoned:
                 if end is not None:
-                    self._note(end.cut)
                     if self._request.into and self._begun.chosen is not None:
                         chapter = self._begun.chosen.chapter
                         ask_for_reading(self._client, self._lease, self._settings, self._views, chapter, cut=end.cut)
+                    self._note(end.cut)
                 ledger.note_run(self._lease, self._keys, summary, end.cut if end else "")
         finally:
             self._lease.__exit__(None, None, None)
@@ -324,8 +331,9 @@ class Replay:
             ledger.forget(self._client, self._lease, self._keys)
             known = ledger.known_of(self._client, self._keys)
         ledger.check_open(known, self._keys, note, request.name)
-        if self._begun.chosen is None:
+        if self._begun.has_ended:
             return known["replay_id"]
+        assert self._begun.chosen is not None
         if request.into and "replay_id" not in known:
             check_repairable(
                 self._client,
