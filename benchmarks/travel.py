@@ -117,8 +117,14 @@ def _files(root: Path, day: Day) -> int:
 
 
 def _alone(work: Callable[..., Any], *given: Any) -> Stage:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+    with _processes(1) as process:
         return process.submit(_measured, work, given).result()
+
+
+def _processes(number: int) -> ProcessPoolExecutor:
+    """They end without a word when the terminal interrupts all of us."""
+    spawned = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(number, spawned, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_DFL))
 
 
 def _measured(work: Callable[..., Any], given: Sequence[Any]) -> Stage:
@@ -130,7 +136,7 @@ def _measured(work: Callable[..., Any], given: Sequence[Any]) -> Stage:
 
 def _make(root: Path, day: Day) -> None:
     make_chapter(root, day)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as processes:
+    with _processes(os.cpu_count() or 1) as processes:
         for future in [processes.submit(make_hour, root, day, hour) for hour in range(HOURS)]:
             future.result()
     make_progress(root, day)

@@ -117,9 +117,11 @@ class _Folding:
             following = units[number + 1].least if number + 1 < len(units) else None
             if following is not None and sum(table.nbytes for table in read) < _BUFFER_BYTES:
                 continue
-            settled, waiting = tables.split_at(tables.newest(pa.concat_tables([waiting, *read])), following)
+            settled, waiting = tables.split_at(pa.concat_tables([waiting, *read]), following)
             read = []
-            yield tables.living(settled).select(schema.names)
+            if waiting.nbytes > _BUFFER_BYTES:  # of one key there may be more changes than fit
+                waiting = tables.newest(waiting)
+            yield tables.living(tables.newest(settled)).select(schema.names)
 
     def _read(self, unit: _Unit, schema: pa.Schema) -> pa.Table:
         file = unit.file

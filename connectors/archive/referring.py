@@ -57,14 +57,12 @@ def _by_rows(parquet: pq.ParquetFile, group: int, path: str, ref: str) -> pa.Tab
 
 def _candidates(parquet: pq.ParquetFile, group: int, text: str | None) -> pa.Table:
     """The rows with a text in them; all when it is None."""
-    names = ["key", "position", "after", "types"]
-    if text is None:
-        return parquet.read_row_group(group, columns=names, use_threads=False)
     after = parquet.read_row_group(group, columns=["after"], use_threads=False)
-    at = tables.holding(after, "after", text)
+    at = range(after.num_rows) if text is None else tables.holding(after.column(0), text)
     if not at:
-        return parquet.schema_arrow.empty_table().select(names)
-    return parquet.read_row_group(group, columns=names, use_threads=False).take(at)
+        return parquet.schema_arrow.empty_table()
+    others = parquet.read_row_group(group, columns=["key", "position", "types"], use_threads=False).take(list(at))
+    return others.append_column("after", after.take(list(at)).column(0))
 
 
 def _text_in_json(ref: str) -> str | None:

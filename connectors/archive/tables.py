@@ -5,7 +5,8 @@ The work is done in Arrow's kernels, which do not hold Python's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pyarrow as pa
@@ -28,14 +29,19 @@ def rows_of(table: pa.Table) -> list[Row]:
 def between(table: pa.Table, begin: str, upper: str) -> pa.Table:
     """The rows with positions from `begin` to `upper`."""
     position = table.column("position")
-    return table.filter(_of.and_(_of.greater_equal(position, begin), _of.less_equal(position, upper)))
+    return _filtered(table, _of.and_(_of.greater_equal(position, begin), _of.less_equal(position, upper)))
 
 
 def after(table: pa.Table, seq: int, n: int) -> pa.Table:
     """The rows of later commits than `seq`, and those of `seq` with later numbers than `n`."""
     seqs = table.column("seq")
     same = _of.and_(_of.equal(seqs, seq), _of.greater(table.column("n"), n))
-    return table.filter(_of.or_(_of.greater(seqs, seq), same))
+    return _filtered(table, _of.or_(_of.greater(seqs, seq), same))
+
+
+def _filtered(table: pa.Table, mask: Any) -> pa.Table:
+    """The table itself where nothing is left out: it may be large."""
+    return table if _of.all(mask).as_py() is not False else table.filter(mask)
 
 
 def places(column: pa.ChunkedArray[Any], value: str) -> list[int]:
@@ -49,10 +55,32 @@ def order_of(table: pa.Table, columns: Sequence[str]) -> pa.UInt64Array:
     return _of.sort_indices(table.select(list(columns)), [(name, "ascending") for name in columns])
 
 
-def holding(table: pa.Table, column: str, text: str) -> list[int]:
-    """The numbers of the rows whose value in a column has this text in it."""
-    found: pa.Array[Any] = _of.indices_nonzero(_of.match_substring(table.column(column), text))
-    return cast("list[int]", found.to_pylist())
+def holding(column: pa.ChunkedArray[Any], text: str) -> list[int]:
+    """The numbers of the rows whose value has this text in it.
+
+    It looks through all values as one text, which is several times faster than Arrow's kernel for that.
+    """
+    found: list[int] = []
+    passed = 0
+    for chunk in column.chunks:
+        found.extend(passed + row for row in _rows_with(chunk, text.encode()))
+        passed += len(chunk)
+    return found
+
+
+def _rows_with(chunk: pa.Array[Any], text: bytes) -> Iterator[int]:
+    _, offsets, data = chunk.buffers()
+    if offsets is None or data is None:
+        return
+    starts = memoryview(cast("Any", offsets)).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
+    content = data.to_pybytes()
+    at = content.find(text, starts[0], starts[-1])
+    while at >= 0:
+        row = bisect_right(starts, at) - 1
+        end = starts[row + 1]
+        if at + len(text) <= end:
+            yield row
+        at = content.find(text, end if at + len(text) <= end else at + 1, starts[-1])
 
 
 def stamped_before(table: pa.Table, slack_ms: int) -> list[tuple[int, int]]:
