@@ -278,7 +278,7 @@ def run(steps: list[list[Write] | Work | str]) -> None:
         model.check()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(actions)
 def test_upkeep_cut_off_anywhere_changes_nothing_that_is_read(steps: list[list[Write] | Work | str]) -> None:
     run(steps)
