@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
@@ -56,11 +56,16 @@ def read_feed(redis_url: str, streams: list[str]) -> list[Entry]:
 def batch_join(mongo: MongoClient[Document], database: str) -> dict[RowKey, Document]:
     """What the last record of each row must hold, read from the database alone."""
     db = mongo[database]
-    movies = {key_of(m["_id"]): m for m in db["movies"].find()}
-    users = {key_of(u["_id"]): u for u in db["users"].find()}
+    return joined_rows({name: list(db[name].find()) for name in ("movies", "users", "comments")})
+
+
+def joined_rows(rows: Mapping[str, Iterable[Document]]) -> dict[RowKey, Document]:
+    """The same of these rows, by collection."""
+    movies = {key_of(m["_id"]): m for m in rows["movies"]}
+    users = {key_of(u["_id"]): u for u in rows["users"]}
     joined: dict[RowKey, Document] = {("movies", key): plain(m) for key, m in movies.items()}
     joined |= {("users", key): plain({k: v for k, v in u.items() if k != "password"}) for key, u in users.items()}
-    for comment in db["comments"].find():
+    for comment in rows["comments"]:
         movie = movies.get(key_of(comment["movie_id"])) if comment.get("movie_id") is not None else None
         email = comment.get("email")
         same = sorted(k for k, u in users.items() if email is not None and u.get("email") == email)

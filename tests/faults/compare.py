@@ -153,7 +153,7 @@ class _Row:
         self._done = max(self._done, found[0])
         if position != self._terms.starts[0]:
             self._counted["repaired"] += 1
-            if before is not None and before.fields.get("after") == entry.fields.get("after"):
+            if before is not None and before.fields.get("after") == entry.fields.get("after") and not self._unknown:
                 self._say(f"{entry.id} was written although nothing differs from {before.id}")
 
     def _change(self, entry: Entry, position: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.processes import DBWATCH, Job, free_addresses
+from tests.faults.job import COMMAND
 from tests.faults.setup import Shape
 
 _WAIT_S = 20.0
@@ -104,7 +105,8 @@ class Flow:
         folder = self.folder / f"process-{number}"
         folder.mkdir(exist_ok=True)
         (folder / "dbwatch.toml").write_text(self.views, encoding="utf-8")
-        command = [*DBWATCH, "run", "-r", str(self.recovery), "-s", str(self._interval_s), "-b", "0"]
+        program = COMMAND if self.settings["DBWATCH_ARCHIVE"] != "off" else DBWATCH
+        command = [*program, "run", "-r", str(self.recovery), "-s", str(self._interval_s), "-b", "0"]
         command += ["-w", str(self.shape.workers)] if self.shape.workers > 1 else []
         command += ["-i", str(number), "-a", ";".join(addresses)] if addresses else []
         return Job(folder, self.settings, command)

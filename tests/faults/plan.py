@@ -6,11 +6,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tests.faults.setup import Setup, Shape
+from tests.faults.setup import ARCHIVE_LIMITS, Setup, Shape
 
 MOST_FAULTS = 3
 _SEED_BITS = 32
 _EARLY_SHARE = 0.15
+_ARCHIVE_SHARE = 0.75
 
 
 class Traits(NamedTuple):
@@ -61,6 +62,8 @@ def plan_round(seed: int, traits: Mapping[str, Traits], only: Sequence[str] = ()
     strikes = [Strike(name, _moment(rnd, traits[name])) for name in faults for _ in range(rnd.choice((1, 1, 2)))]
     if any(traits[name].alone for name in faults):
         strikes = strikes[:1]
+    setup.archive = rnd.random() < _ARCHIVE_SHARE
+    setup.archive_limits = rnd.choice(("", "", ARCHIVE_LIMITS))
     return Plan(seed, tuple(only), tuple(sorted(strikes, key=lambda strike: strike.at)), setup)
 
 

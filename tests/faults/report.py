@@ -140,10 +140,15 @@ def _sentences(run: Run) -> list[str]:
         f"Starts of the job after the first: {total['restarts'] + itself:,}; in {itself:,} cases it had ended by "
         "itself, with the one line that it should."
     )
+    past = (
+        f"Changes found in the archive: {total['archived']:,}. Rows asked for at a moment of the past: "
+        f"{total['rows asked of the past']:,}, with {total['versions told']:,} versions of their histories."
+    )
     return [
         f"Seed {run.seed}: {total['rounds']} rounds, {struck} faults, {violations} violations, {run.took_s:.0f} s.",
         compared,
         f"Joined parts found among the versions that existed: {total['joined']:,}.",
+        past,
         starts,
         f"Where history was lost: {total['passed over']:,} changes passed over, {total['repaired']:,} rows repaired.",
     ]

@@ -19,6 +19,7 @@ from tests.clock import Clock
 from tests.faults.flow import Flow
 from tests.faults.follower import Follower
 from tests.faults.history import History
+from tests.faults.job import trap_env
 from tests.faults.proxy import Proxy, Trap
 from tests.faults.servers import Servers
 from tests.faults.setup import Setup
@@ -56,6 +57,7 @@ class Rig:
         stack = self._stack
         self.database = f"faults_{seed:08x}_{time.time_ns() % 10**9}"
         self.prefix = "faults"
+        self.archive = folder / "archive"
         self.redis = servers.redis(setup.redis_kind, stack, folder, setup.redis_args)
         self.redis_proxy = stack.enter_context(Proxy(lambda: self.redis.port))
         self.mongo = servers.mongo(setup.mongo, stack, folder, setup.mongo_args, oplog_mb=setup.oplog_mb)
@@ -87,6 +89,8 @@ class Rig:
             "DBWATCH_MONGO_PARTITIONS": str(self.setup.partitions),
             "DBWATCH_STREAM_SHARDS": str(self.setup.shards),
             "DBWATCH_STREAM_MAXLEN": str(self.setup.maxlen),
+            "DBWATCH_ARCHIVE": str(self.archive) if self.setup.archive else "off",
+            **trap_env(self.folder),
             **(self.clock.env if self.clock else {}),
             **self.setup.environment,
         }

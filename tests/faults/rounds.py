@@ -8,7 +8,7 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -16,12 +16,16 @@ from pymongo.errors import PyMongoError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from connectors.errors import DBWatchError
 from tests.acceptance.oracle import SECRET, Entry, batch_join
+from tests.faults.archived import compare_archive
 from tests.faults.compare import Outcome, Terms, compare
 from tests.faults.fault import Fault, NotHereError
 from tests.faults.plan import Plan
 from tests.faults.rig import Rig, RoundFailed
 from tests.faults.servers import Servers
+from tests.faults.short_hours import short_hours
+from tests.faults.travelled import compare_past
 
 _WORK_S = 120.0
 _SETTLE_S = 60.0
@@ -56,7 +60,7 @@ def run_round(plan: Plan, servers: Servers, catalogue: Mapping[str, type[Fault]]
     run = _Run(plan, {name: catalogue[name]() for name in plan.faults})
     try:
         run.play(servers, folder)
-    except (RoundFailed, TimeoutError, RedisError, PyMongoError, OSError, AssertionError) as exc:
+    except (RoundFailed, TimeoutError, RedisError, PyMongoError, OSError, AssertionError, DBWatchError) as exc:
         run.violations.append(f"{type(exc).__name__}: {exc}")
         (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
     (folder / "violations.json").write_text(json.dumps(run.violations, indent=1), encoding="utf-8")
@@ -136,13 +140,40 @@ class _Run:
         outcome = self._compared(rig)
         self.violations += [d for d in outcome.differences if d not in self.violations]
         self.counted += outcome.counted
+        if rig.setup.archive:
+            with short_hours():
+                self._check_archive(rig)
         self.violations += _secrets(rig)
         log = "".join(flow.log() for flow in rig.flows)
         if "Traceback" in log or "stack backtrace" in log or ("panicked" in log and not rig.setup.may_panic):
             self.violations.append("a traceback stands in the job's log")
 
+    def _check_archive(self, rig: Rig) -> None:
+        """What the archive has kept, and what it tells of random moments."""
+        setup, terms = rig.setup, self._terms(rig)
+        kept = compare_archive(rig.archive, rig.truth, terms, chapters=None if setup.history_lost else setup.chapters)
+        self.violations += kept.differences
+        self.counted += kept.counted
+        if kept.differences or not setup.images or terms.set_aside:
+            return  # what `after` holds may be later than the moment, or missing
+        told = compare_past(rig.archive, rig.truth, self._rnd)
+        self.violations += told.differences
+        self.counted += told.counted
+
     def _compared(self, rig: Rig) -> Outcome:
         feed, odd = _feed(rig)
+        setup, terms = rig.setup, self._terms(rig, feed)
+        outcome = compare(feed, rig.truth, batch_join(rig.workload.writer.client, rig.database), terms)
+        outcome.differences += odd
+        letters = len(rig.dead_letters())
+        if letters != setup.dead_letters:
+            outcome.differences.append(f"{letters} dead letters, expected {setup.dead_letters}")
+        if len(terms.starts) > 1 and not setup.history_lost:
+            outcome.differences.append(f"the collections were read more than once: at {list(terms.starts)}")
+        return outcome
+
+    def _terms(self, rig: Rig, feed: Sequence[Entry] | None = None) -> Terms:
+        feed = _feed(rig)[0] if feed is None else feed
         job = rig.job()
         starts = {e.json("versions")["row"] for e in feed if e.fields["op"] == "r"}
         starts |= {job["snapshot_position"]} if "snapshot_position" in job else set()
@@ -150,21 +181,13 @@ class _Run:
         if setup.history_lost and starts:
             logged = re.findall(r'"snapshot": "([0-9a-f]{16})"', rig.flow.log())
             starts |= {position for position in logged if position > min(starts)}
-        set_aside = rig.dead_letters()
-        terms = Terms(
+        return Terms(
             tuple(sorted(starts)) or ("0" * 16,),
             images=setup.images,
             trimmed=setup.maxlen < 10_000,
             complete=not (setup.redis_loses and setup.history_lost) and not setup.first_reading_cut,
-            set_aside=frozenset(set_aside),
+            set_aside=frozenset(rig.dead_letters()),
         )
-        outcome = compare(feed, rig.truth, batch_join(rig.workload.writer.client, rig.database), terms)
-        outcome.differences += odd
-        if len(set_aside) != setup.dead_letters:
-            outcome.differences.append(f"{len(set_aside)} dead letters, expected {setup.dead_letters}")
-        if len(starts) > 1 and not setup.history_lost:
-            outcome.differences.append(f"the collections were read more than once: at {sorted(starts)}")
-        return outcome
 
 
 def _keep(rig: Rig, folder: Path) -> None:

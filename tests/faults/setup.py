@@ -10,6 +10,9 @@ from tests.acceptance.processes import VIEWS
 MongoKind = Literal["one", "three", "own"]
 """A shared member that is its own replica set, a shared set of three, or a member only for the round."""
 
+ARCHIVE_LIMITS = 'max_size = "0.001MB"'
+"""As little as there can be: all hours are folded into the image as soon as they may be."""
+
 
 class Shape(NamedTuple):
     """How the job is spread: workers of each process, and processes."""
@@ -20,7 +23,11 @@ class Shape(NamedTuple):
 
 @dataclass
 class Setup:
-    """`expected` are the lines, as patterns, with which the job may end by itself; it is then started again."""
+    """`expected` are the lines, as patterns, with which the job may end by itself; it is then started again.
+
+    `archive_limits` are lines of the table `[archive]`; `chapters` says how many the archive must have, unless history
+    is lost.
+    """
 
     mongo: MongoKind = "one"
     redis_kind: str = "valkey"
@@ -34,6 +41,9 @@ class Setup:
     maxlen: int = 100_000
     fleeting: bool = False
     policies: str = ""
+    archive: bool = False
+    archive_limits: str = ""
+    chapters: int = 1
     redis_args: list[str] = field(default_factory=list[str])
     mongo_args: list[str] = field(default_factory=list[str])
     environment: dict[str, str] = field(default_factory=dict[str, str])
@@ -49,7 +59,8 @@ class Setup:
 
     @property
     def views(self) -> str:
-        return f"{self.policies}\n{VIEWS}"
+        limits = f"[archive]\n{self.archive_limits}\n" if self.archive_limits else ""
+        return f"{self.policies}\n{VIEWS}{limits}"
 
     @property
     def streams(self) -> list[str]:

@@ -12,7 +12,14 @@ from tests.faults.plan import plan_round
 from tests.faults.rounds import run_round
 from tests.faults.servers import Servers
 
-SHORT = [("kill-at-commit", 1), ("kill-before-reply", 2), ("redis-reply-lost", 3), ("tiny-stream", 4)]
+SHORT = [
+    ("kill-at-commit", 1),
+    ("kill-before-reply", 2),
+    ("redis-reply-lost", 3),
+    ("tiny-stream", 4),
+    ("kill-in-archive-commit", 7),
+    ("kill-in-retention", 7),
+]
 
 
 @pytest.fixture(scope="module")

@@ -23,17 +23,39 @@ class Version(NamedTuple):
         return self.since < position[:16] <= self.until
 
 
+class Made(NamedTuple):
+    """Changes that were made at once, as with `Version`; `began_ms` and `ended_ms` (Unix) are the writer's clock."""
+
+    batch: Batch
+    since: str
+    until: str
+    began_ms: int
+    ended_ms: int
+
+
 class Truth:
     """Rows as they were, in the order in which they were written. One thread adds, others read when it has ended."""
 
     def __init__(self) -> None:
         self._versions: defaultdict[RowKey, list[Version]] = defaultdict(list)
+        self.log: list[Made] = []
         self.changes = 0
 
-    def add(self, batch: Batch, since: str, until: str) -> None:
+    def add(self, batch: Batch, since: str, until: str, *, began_ms: int = 0, ended_ms: int = 0) -> None:
+        self.log.append(Made(batch, since, until, began_ms, ended_ms))
         for op in batch:
             self._versions[op.row_key].append(Version(op.after, since, until))
             self.changes += 1
+
+    def rows_after(self, count: int) -> dict[RowKey, Document]:
+        """The rows that there were when so many of the log's entries had been made."""
+        found: dict[RowKey, Document] = {}
+        for op in (op for made in self.log[:count] for op in made.batch):
+            if op.after is None:
+                found.pop(op.row_key, None)
+            else:
+                found[op.row_key] = op.after
+        return found
 
     def of(self, row_key: RowKey) -> list[Version]:
         """The versions of a row, the oldest first."""

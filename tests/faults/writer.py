@@ -146,13 +146,17 @@ class Workload:
 
     def make(self, batch: Batch) -> None:
         """Make changes of the caller's choice; the truth knows of them."""
-        self.truth.add(batch, *self.writer.write(batch))
+        began_ms = _now_ms()
+        since, until = self.writer.write(batch)
+        self.truth.add(batch, since, until, began_ms=began_ms, ended_ms=_now_ms())
 
     def remove(self, name: str | None, *, renamed: bool, images: bool) -> None:
         """Remove a collection, or all of them, with their rows, and make them anew without any. Call it when paused."""
         names = COLLECTIONS if name is None else (name,)
+        began_ms = _now_ms()
         since, until = self.writer.remove(name, renamed=renamed)
-        self.truth.add(tuple(op for each in names for op in self.history.remove(each)), since, until)
+        gone = tuple(op for each in names for op in self.history.remove(each))
+        self.truth.add(gone, since, until, began_ms=began_ms, ended_ms=_now_ms())
         self.writer.make_collections(*names, images=images)
 
     def start(self, count: int) -> None:
@@ -183,3 +187,7 @@ class Workload:
                 time.sleep(self._pause_s)
         except Exception as exc:
             self.error = exc
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
