@@ -130,8 +130,9 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
     def build_part(self, step_id: str, for_part: str, resume_state: Mark | None) -> RedisStreamPartition:
         stream = self._keys.changes[int(for_part)]
         first_mark = self._first_marks.get(stream, BEGINNING)
-        ours = resume_state is not None and resume_state.feed == self._feed
-        mark = resume_state if ours else Mark.at(first_mark, feed=self._feed)
+        mark = resume_state
+        if mark is None or mark.feed != self._feed:
+            mark = Mark.at(first_mark, feed=self._feed)
         client = connect(self._url, resend=False)
         part = RedisStreamPartition(
             client,

@@ -51,8 +51,10 @@ def test_plain_text_stands_for_itself(text: str) -> None:
     assert key_text(text) in key_forms(text)
 
 
-NO_KEYS = ["", "  ", '"open', "{nothing}", '{"$oid": "12"}', "[1]", '{"$numberInt": "x"}', '{"$numberDecimal": "x"}']
-NO_KEYS += ['{"$binary": {}}', '{"a":' * 5000 + "1" + "}" * 5000]
+NO_KEYS = [
+    *("", "  ", '"open', "{nothing}", '{"$oid": "12"}', "[1]", '{"$numberInt": "x"}', '{"$numberDecimal": "x"}'),
+    *('{"$binary": {}}', '{"a":' * 5000 + "1" + "}" * 5000),
+]
 
 
 @pytest.mark.parametrize("text", NO_KEYS)
