@@ -155,7 +155,7 @@ def _begun(settings: Settings, views: Views, root: Path, folder: Path, request: 
         start = chosen.begin
         if states:
             _check_snapshot(settings, views, chosen, store.made_for, folder)
-    asked = _asked(settings, views, root, start.chapter, moment, states)
+    asked = _asked(settings, views, root, start.chapter, moment, states)._replace(ends_apart=bool(request.into))
     from_snapshot = bool(start.floors)
     course = Course(asked, start, list(states))
     return _Begun(course, chosen, note, from_snapshot=from_snapshot, has_ended=has_ended)

@@ -34,7 +34,8 @@ _ALIVE_MS = 60_000
 
 class Asked(NamedTuple):
     """What is replayed: a chapter of the archive at `root`, up to the moment, of the collections in `shapes` in this
-    order; and the database where it goes on. `partitions` is how many a job that goes on after it will have.
+    order; and the database where it goes on. `partitions` is how many a job that goes on after it will have. With
+    `ends_apart` it does not end at the position of a change, as far as the moment allows.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
     uri: str
     database: str
     partitions: int
+    ends_apart: bool = False
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ def replayed(asked: Asked, state: ReplayState, stopped: threading.Event) -> Gene
         partitions=read_chapter(asked.root / asked.chapter).partitions,
         state=state,
         stopped=stopped,
+        ends_apart=asked.ends_apart,
     ):
         yield Step(changes, reached, 0, None if end is None else asked.handed_over(end))
 

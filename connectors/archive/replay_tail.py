@@ -11,7 +11,7 @@ from connectors.archive.replay_state import ReplayState, cut_after, cut_before
 from connectors.changes import Shape
 from connectors.dead_letters import Emitted
 from connectors.errors import CollectionRemoved, ConfigError, DBWatchError, HistoryLost, TransientError
-from connectors.mongo_client import connect, oldest_position, read_position, settled
+from connectors.mongo_client import connect, oldest_position, read_later_position, read_position, settled
 from connectors.mongo_events import position_ms
 from connectors.mongo_reader import Reader
 from connectors.mongo_state import Item, Plan, SourceState
@@ -34,12 +34,16 @@ def tailed(
     partitions: int,
     state: ReplayState,
     stopped: threading.Event,
+    ends_apart: bool = False,
 ) -> Iterator[Tailed]:
     """Every change after `state.position` that had happened by the moment, in the order of positions.
 
-    One change stream reads them all; `partitions` are those of the job that wrote the archive. Raises our errors.
+    One change stream reads them all; `partitions` are those of the job that wrote the archive. With `ends_apart` the
+    cut is not the position of the last change, though nothing may have happened since: then some seconds may pass until
+    the server's time goes on. Raises our errors.
     """
-    now = _present(uri, database, tuple(shapes), state.position, stopped)
+    apart_from = moment.upper[:8] if ends_apart else ""
+    now = _present(uri, database, tuple(shapes), state.position, stopped, apart_from=apart_from)
     floor = max((own.state.position for own in state.floors), default="")
     if floor > state.position:
         changes, state = _between(uri, database, shapes, partitions, state, floor, stopped)
@@ -135,13 +139,24 @@ def _items(uri: str, plan: Plan, state: SourceState, stopped: threading.Event) -
         reader.close()
 
 
-def _present(uri: str, database: str, collections: Sequence[str], reached: str, stopped: threading.Event) -> str:
-    """The position up to which everything had happened by now; waits a while for a server that is away."""
+def _present(
+    uri: str,
+    database: str,
+    collections: Sequence[str],
+    reached: str,
+    stopped: threading.Event,
+    *,
+    apart_from: str,
+) -> str:
+    """The position up to which everything had happened by now; waits a while for a server that is away, and for one
+    that shows a time later than any change, if it does not show one later than the second `apart_from`.
+    """
     deadline_s = time.monotonic() + _AWAY_S
     while True:
         try:
             with connect(uri) as client:
-                return settled(lambda: read_position(client, database, collections))
+                now = settled(lambda: read_position(client, database, collections))
+                return now if now[:8] > apart_from else read_later_position(client, database, collections)
         except TransientError as exc:
             if stopped.wait(1.0) or time.monotonic() > deadline_s:
                 raise ConfigError(

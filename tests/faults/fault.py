@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tests.faults.setup import MongoKind, Setup
@@ -38,6 +39,10 @@ class Fault(ABC):
 
     def heal(self, rig: Rig) -> None:  # noqa: B027 most heal within the strike
         """Undo what is left of it; called once, at the end, and also after a failure."""
+
+    def after(self, rig: Rig, rnd: random.Random) -> Sequence[str]:
+        """What is wrong with what came of it, when the job has ended and all else was compared."""
+        return ()
 
     @classmethod
     def name(cls) -> str:

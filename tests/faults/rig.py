@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dbwatch.server import HOST
+from tests.acceptance.oracle import Entry, read_feed
+from tests.acceptance.processes import Job
 from tests.clock import Clock
 from tests.faults.flow import Flow
 from tests.faults.follower import Follower
@@ -107,6 +109,14 @@ class Rig:
         return Redis.from_url(
             self.redis.uri, decode_responses=True, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
         )
+
+    def keep(self, job: Job) -> Job:
+        """A process beside the job, which must not outlive the round."""
+        return self._stack.enter_context(job)
+
+    def feed(self, streams: Sequence[str]) -> list[Entry]:
+        """What these streams hold now."""
+        return read_feed(self.redis.uri, list(streams))
 
     def job(self) -> dict[str, str]:
         """The job's hash in Redis."""

@@ -143,6 +143,8 @@ class _Run:
         if rig.setup.archive:
             with short_hours():
                 self._check_archive(rig)
+        for fault in self._faults.values():
+            self.violations += fault.after(rig, self._rnd)
         self.violations += _secrets(rig)
         log = "".join(flow.log() for flow in rig.flows)
         if "Traceback" in log or "stack backtrace" in log or ("panicked" in log and not rig.setup.may_panic):

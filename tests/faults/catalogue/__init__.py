@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.faults.catalogue import again, archive, flow, machine, mongo, redis
+from tests.faults.catalogue import again, archive, flow, machine, mongo, redis, replay
 from tests.faults.fault import Fault
 from tests.faults.plan import Traits
 
@@ -15,6 +15,7 @@ _ALL: tuple[type[Fault], ...] = (
     *again.FAULTS,
     *machine.FAULTS,
     *archive.FAULTS,
+    *replay.FAULTS,
 )
 
 FAULTS: Mapping[str, type[Fault]] = {fault.name(): fault for fault in _ALL}

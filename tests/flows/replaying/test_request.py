@@ -43,3 +43,9 @@ def test_another_moment_than_the_one_it_began_with_is_refused_and_one_to_come_to
         moment_of(Request("a", "2026-01-01"), began, now_ms=NOW_MS)
     with pytest.raises(ConfigError, match="still to come"):
         moment_of(Request("a", "2099-01-01"), "", now_ms=NOW_MS)
+
+
+def test_into_the_live_stream_now_is_a_second_that_is_over() -> None:
+    moment = moment_of(Request("a", "now", "changes"), "", now_ms=1_790_000_000_123)
+    assert moment == Moment.at(1_789_999_999_999)
+    assert moment_of(Request("a", "", "changes"), written(moment), now_ms=1_790_000_060_000) == moment
