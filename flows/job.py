@@ -186,8 +186,9 @@ class _Beginning(NamedTuple):
         lost = StreamLost(
             f"recovery folder {store.folder}: it holds the state of a job that {self.settings.keys.job} in Redis does "
             f"not know: {why}, or it is another Redis or DBWATCH_PREFIX. Point both at the same job; if "
-            'the data is lost, set on_stream_lost = "repair" in the configuration to have what is missing written, or '
-            "name a new recovery folder, which reads a snapshot again"
+            "the data is lost, `dbwatch replay --into changes` writes it again from the archive; or set "
+            'on_stream_lost = "repair" in the configuration to have what differs written, or name a new recovery '
+            "folder, which reads a snapshot again"
         )
         reread = reread_after(lost, self.policies, "")
         if reread is None:

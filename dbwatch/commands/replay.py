@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, Stopped
 from connectors.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,6 +144,9 @@ def _run(
     with replay_progress() as tell:
         try:
             replay = prepare(settings, launch, ending, request, tell)
+        except Stopped:
+            drop_unused(folder)
+            return INTERRUPTED
         except DBWatchError:
             drop_unused(folder)
             raise

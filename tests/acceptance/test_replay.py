@@ -204,6 +204,8 @@ def test_what_redis_lost_is_written_again_and_the_job_goes_on_without_losing_or_
     if past.redis.hget(f"{past.settings['DBWATCH_PREFIX']}:replay:mend:job", "state") == "running":
         past.replay("--into", "changes", "--name", "mend")
     assert past.wrong(past.feed()) == []
+    cut = past.redis.hget(f"{past.settings['DBWATCH_PREFIX']}:replay:mend:job", "cut")
+    assert cut not in {entry.fields["position"][:16] for entry in past.feed()}, "a row read then would come twice"
     past.steps(40)
     past.job.start()
     past.until_even()

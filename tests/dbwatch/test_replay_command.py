@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from connectors.archive.replay_source import ReplayProgress
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, Stopped
+from dbwatch.cli import INTERRUPTED
+from dbwatch.commands.replay import command
 from dbwatch.replay_folder import clear, drop_unused, made
 from dbwatch.replay_lines import json_line, text_lines
 from dbwatch.replay_progress import Rate, text_of
@@ -107,3 +110,19 @@ def test_what_is_wrong_is_one_line_and_leaves_nothing(args: list[str], said: str
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "replays" / "replay").exists()
+
+
+def nothing(*_: object) -> None:
+    pass
+
+
+def test_a_stop_while_it_starts_is_not_taken_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits(*_: object) -> None:
+        raise Stopped
+
+    monkeypatch.setattr("flows.replay.prepare", waits)
+    monkeypatch.setattr("flows.process.end_on_signals", nothing)
+    (tmp_path / "views.toml").write_text("[views.films]\n")
+    args = ["--folder", str(tmp_path / "replays"), "--config", str(tmp_path / "views.toml")]
+    found = CliRunner().invoke(command, args, standalone_mode=False)
+    assert (found.exception, found.return_value) == (None, INTERRUPTED)
