@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from connectors.archive.chapter import Chapter, Progress, complete_until, read_chapter, read_progress
+from connectors.archive.chapter import Chapter, Progress, read_chapter, read_progress
 from connectors.archive.moment import Moment
 from connectors.archive.reading import Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.archive.replay_state import IMAGE, WHOLE, Handover, Place, ReplayState, cut_after, cut_before
@@ -104,6 +104,8 @@ def _archived(asked: Asked, state: ReplayState) -> Iterator[Step]:
             if step.end is not None:
                 return
         state = reading.state
+        if reading.is_broken_off:
+            continue
         yield Step((), state, 0)
         if state.read - read_before < _MANY:
             return
@@ -121,36 +123,45 @@ def _image(asked: Asked, state: ReplayState) -> Iterator[Step]:
 
 
 class _Reading:
-    """One reading of the archive, as far as it is durable now."""
+    """One reading of the archive, as far as it is durable now.
+
+    A job that ran when it began may take back what is not durable, so nothing after that is read. Of one that had
+    ended, everything is; when it is started meanwhile, the reading is broken off before anything of that is believed.
+    """
 
     def __init__(self, asked: Asked, state: ReplayState) -> None:
         self._asked = asked
         self._chapter = _chapter(asked, state)
         self._progress = _progress(asked, self._chapter)
-        # What a quiet server says of its time is before what may happen at that time.
-        reached = cut_before(complete_until(asked.root, self._chapter) or self._chapter.begin)
-        self._complete = max(reached, self._chapter.begin)
+        now_ms = time.time_ns() // 1_000_000
+        self._running = {number for number, told in self._progress.items() if now_ms - told.at_ms < _ALIVE_MS}
         self._sought: dict[int, Place] = {}
         self.state = state
+        self.is_broken_off = False
 
     def steps(self) -> Iterator[Step]:
-        """`state` is what is reached after the last."""
+        """`state` is what is reached after the last; unless it was broken off, all up to there was emitted."""
         asked, chapter = self._asked, self._chapter
-        upper = min(asked.moment.upper, self._complete.removesuffix(_LAST) + _LAST)
+        complete = self._complete()
+        upper = min(asked.moment.upper, complete.removesuffix(_LAST) + _LAST)
         cursors = self._cursors()
         left = rows_left(asked.root, chapter, cursors, upper, order=asked.order)
+        later = None
         for piece in emitted(asked.root, chapter, cursors, upper=upper, order=asked.order):
+            if self._breaks_off(piece):
+                return
             left -= len(piece.rows)
-            upto, stop = self._upto(piece)
+            upto = self._upto(piece)
             yield from self._of(piece.partition, self._new(piece.partition, piece.rows[:upto]), left)
-            if stop == "taken back":
-                position = piece.rows[upto][1]["position"]
-                self.state = self._all_up_to(cut_before(position))
-                return
-            if stop == "later":
-                yield self._ended(cut_before(piece.rows[upto][1]["position"]))
-                return
-        if self._sought:
+            if upto < len(piece.rows):
+                later = str(piece.rows[upto][1]["position"])
+                break
+        if self._breaks_off():
+            return
+        if later is not None:
+            yield self._ended(cut_before(later))
+            return
+        if any(place.position <= upper for place in self._sought.values()):
             raise ConfigError(
                 f"archive chapter {asked.root / chapter.name}: the job has begun anew, from an older recovery folder, "
                 "while it was replayed; begin the replay anew with --replace"
@@ -158,13 +169,47 @@ class _Reading:
         if upper == asked.moment.upper:
             yield self._ended(cut_after(upper))
         else:
-            self.state = self._all_up_to(self._complete)
+            self.state = self._all_up_to(complete)
+
+    def _complete(self) -> str:
+        """The position up to which the archive has everything, and will keep it as it is.
+
+        Rows of the first reading are nowhere else than here. They come again in the same order.
+        """
+        asked, chapter = self._asked, self._chapter
+        # What a quiet server says of its time is before what may happen at that time.
+        complete = cut_before(min(told.position for told in self._progress.values()))
+        after = {number: Cursor(self._believed(number), WHOLE) for number in self._progress}
+        for piece in emitted(asked.root, chapter, after, upper=complete + _LAST, order=asked.order):
+            tail = (row["position"] for _, row in piece.rows if row["position"] > chapter.begin)
+            if (first := next(tail, None)) is not None:
+                complete = cut_before(first)
+                break
+        return max(complete, chapter.begin)
+
+    def _breaks_off(self, piece: Piece | None = None) -> bool:
+        """Whether the job was started since and may have taken back what we read: what is not durable of a piece or,
+        at the end, what we missed. It says so before it does it.
+        """
+        if piece is None:
+            numbers = list(self._progress)
+        else:
+            durable = self._durable(piece.partition)
+            numbers = [piece.partition] if any(row["seq"] > durable for _, row in piece.rows) else []
+        self.is_broken_off = not all(map(self._stands, numbers))
+        return self.is_broken_off
+
+    def _stands(self, partition: int) -> bool:
+        then, now = self._progress[partition], read_progress(self._asked.root / self._chapter.name, partition)
+        if partition in self._running:
+            return now is not None and now.image and now.seq >= then.seq
+        return now == then
 
     def _cursors(self) -> dict[int, Cursor]:
         """Where the reading goes on. What may be taken back, or was, is read again up to where we were."""
         cursors: dict[int, Cursor] = {}
         for place in self.state.of_partitions:
-            durable = self._durable(place.partition, alive=True)
+            durable = self._durable(place.partition)
             if place.seq > durable:
                 self._sought[place.partition] = place
                 cursors[place.partition] = Cursor(durable, WHOLE)
@@ -172,25 +217,21 @@ class _Reading:
                 cursors[place.partition] = Cursor(place.seq, place.n)
         return cursors
 
-    def _durable(self, partition: int, *, alive: bool) -> int:
+    def _durable(self, partition: int) -> int:
         """The last commit that will surely stay as it is."""
-        progress = self._progress[partition]
         floor = next((floor.seq for floor in self.state.floors if floor.partition == partition), 0)
-        return max(floor, progress.durable if alive else progress.seq)
+        return max(floor, self._progress[partition].durable)
 
-    def _upto(self, piece: Piece) -> tuple[int, Literal["later", "taken back", ""]]:
-        """How many of the rows are before the moment, and will stay; and what is wrong with the next one.
+    def _believed(self, partition: int) -> int:
+        """The last commit that stays as it is unless a job that has ended is started."""
+        return self._durable(partition) if partition in self._running else self._progress[partition].seq
 
-        Rows of the first reading are nowhere else. They come again in the same order.
-        """
-        is_alive = time.time_ns() // 1_000_000 - self._progress[piece.partition].at_ms < _ALIVE_MS
-        durable = self._durable(piece.partition, alive=is_alive)
+    def _upto(self, piece: Piece) -> int:
+        """How many of the rows are before the moment."""
         for index, (_, row) in enumerate(piece.rows):
             if not self._asked.moment.includes(row["position"], row["ts_ms"]):
-                return index, "later"
-            if row["seq"] > durable and row["position"] > self._chapter.begin:
-                return index, "taken back"
-        return len(piece.rows), ""
+                return index
+        return len(piece.rows)
 
     def _new(self, partition: int, rows: Sequence[Row]) -> Sequence[Row]:
         """Those that were not emitted yet."""

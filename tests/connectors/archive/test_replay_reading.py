@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from connectors.archive import reading
 from connectors.archive.chapter import Progress, write_chapter, write_progress
 from connectors.archive.moment import Moment
 from connectors.archive.replay_reading import Asked, Step, replayed
 from connectors.archive.replay_state import Floor, Place, ReplayState, cut_after, cut_before
+from connectors.archive.taking_back import take_back
 from connectors.archive.writer import PartitionWriter, Reached
 from connectors.changes import Change, Shape
 from connectors.ending import Ending
@@ -37,13 +39,19 @@ def written(root: Path, commits: Sequence[Sequence[Change]], *, durable: int, al
     write_progress(root / chapter_of().name, Progress(0, len(commits), durable, END, image=True, at_ms=at_ms))
 
 
-def read(root: Path, state: ReplayState | None = None, *, until_s: int = 50) -> tuple[list[int], Step]:
-    """The numbers of the changes that come out of the archive, and the last step before the database is asked."""
+def read(
+    root: Path, state: ReplayState | None = None, *, until_s: int = 50, then: Callable[[], None] = lambda: None
+) -> tuple[list[int], Step]:
+    """The numbers of the changes that come out of the archive, and the last step before the database is asked; `then`
+    happens after the first step.
+    """
     asked = Asked(root, chapter_of().name, Moment.at((BEGIN_S + until_s) * 1000), {"films": Shape()}, "", "sample", 1)
     numbers: list[int] = []
     last: Step | None = None
     for step in replayed(asked, state or ReplayState(asked.chapter, "", begin=BEGIN), threading.Event()):
         numbers += [int(change.position[8:], 16) for change in step.changes]  # type: ignore[union-attr]
+        if last is None:
+            then()
         last = step
         if step.state.position:
             break
@@ -76,6 +84,28 @@ def test_rows_of_the_first_reading_are_read_at_once_for_they_are_nowhere_else(tm
     numbers, step = read(tmp_path)
     assert numbers == [0, 0, 0]
     assert step.state.position == cut_before(changes(1)[0].position)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_a_job_that_is_started_meanwhile_takes_back_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, alive: bool
+) -> None:
+    monkeypatch.setattr(reading, "_PIECE", 1)
+    written(tmp_path, [changes(1), changes(2), changes(3), changes(4)], durable=2, alive=alive)
+    until_2 = Reached(changes(2)[0].position, image=True)
+    numbers, step = read(tmp_path, then=lambda: take_back(tmp_path / chapter_of().name, 0, 2, until_2))
+    assert numbers == [1, 2]
+    assert until_2.position <= step.state.position < changes(3)[0].position
+    assert step.end is None
+
+
+def test_a_first_reading_that_is_begun_anew_meanwhile_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PIECE", 1)
+    written(tmp_path, [[made(0, key=key)] for key in "abcd"], durable=1)
+    with pytest.raises(ConfigError, match="let it come to the end of its reading"):
+        read(tmp_path, then=lambda: take_back(tmp_path / chapter_of().name, 0, 1))
 
 
 def test_a_place_in_a_commit_that_was_written_anew_is_found_by_its_change(tmp_path: Path) -> None:
