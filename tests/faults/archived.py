@@ -11,10 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
-
 from connectors.archive.chapter import Chapter, complete_until, read_chapters
-from connectors.archive.listing import contents
+from connectors.archive.listing import contents, opened
 from connectors.archive.reading import emitted, from_image
 from tests.acceptance.oracle import SECRET, Document, RowKey
 from tests.faults.compare import Outcome, Terms, plain
@@ -180,7 +178,9 @@ def _kept(root: Path, chapter: Chapter) -> dict[RowKey, list[Kept]]:
     """All rows that count, by row, in order."""
     found: defaultdict[RowKey, list[Kept]] = defaultdict(list)
     for file in contents(root, chapter.name).files:
-        for row in pq.read_table(file.path, partitioning=None).to_pylist():
+        with opened(file) as parquet:
+            rows = parquet.read().to_pylist()
+        for row in rows:
             if file.is_image or row["position"] >= chapter.begin:
                 found[file.collection, row["key"]].append(Kept(file.name.partition, row, file.is_image))
     return {row_key: sorted(rows, key=lambda one: one.order) for row_key, rows in found.items()}

@@ -51,8 +51,12 @@ class ArchiveDamaged(ArchiveFault):
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         chapter = _chapter(rig)
-        _step_until(rig, lambda: _settled(rig, chapter), "a file that the job will not take back")
-        file = rnd.choice(_settled(rig, chapter))
+
+        def whole() -> list[Path]:
+            return [file for file in _settled(rig, chapter) if file not in {damaged for _, damaged in self._kept}]
+
+        _step_until(rig, whole, "a file that the job will not take back")
+        file = rnd.choice(whole())
         copy = rig.folder / f"kept-{len(self._kept)}-{file.name}"
         try:
             shutil.copyfile(file, copy)
