@@ -21,7 +21,7 @@ from connectors.archive import tables
 from connectors.archive.chapter import Progress, read_progress
 from connectors.archive.clocks import times_twice, told
 from connectors.archive.layout import FileName, last_of_hour
-from connectors.archive.listing import Contents, StoredFile, contents, listed, opened
+from connectors.archive.listing import Contents, StoredFile, contents, counting, listed, opened
 from connectors.archive.schema import ROW_GROUP
 from connectors.archive.sorted_files import SortedFile, Step, common_schema
 from connectors.errors import ConfigError
@@ -147,8 +147,10 @@ def clean(root: Path, name: str, *, step: Step = lambda _: None) -> int:
 def leftovers(held: Contents, files: Sequence[StoredFile]) -> list[StoredFile]:
     """Of all files of a chapter, those that count no more: what a segment holds too, other images, and hours that the
     image has taken in. While there is no image yet, one is being written.
+
+    Only what is among these files tells that one counts no more: the job may have written some since `held` was found.
     """
-    begin, kept = held.chapter.begin, set(held.files)
+    begin, kept = held.chapter.begin, set(counting(files, held.chapter.begin))
 
     def is_left(file: StoredFile) -> bool:
         if file.is_image:

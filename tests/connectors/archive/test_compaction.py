@@ -15,7 +15,7 @@ import pytest
 
 from connectors.archive import compaction
 from connectors.archive.chapter import Progress, write_progress
-from connectors.archive.compaction import MANY_PARTS, clean, clean_hidden, compact, groups, text_bytes
+from connectors.archive.compaction import MANY_PARTS, clean, clean_hidden, compact, groups, leftovers, text_bytes
 from connectors.archive.listing import Contents, contents, listed
 from connectors.archive.reading import emitted
 from connectors.archive.versions import Versions
@@ -64,6 +64,13 @@ def test_an_hour_that_ended_with_the_job_is_compacted_too(tmp_path: Path) -> Non
     archive = two_hours(tmp_path)
     compact_all(archive, is_closed=True)
     assert not any("part-" in name for name in archive.names())
+
+
+def test_what_the_job_writes_while_leftovers_are_looked_for_is_none(tmp_path: Path) -> None:
+    archive = two_hours(tmp_path)
+    held = contents(archive.root, archive.chapter.name)
+    archive.commit([change("d", at(HOUR_S + 2), op="c")])
+    assert leftovers(held, listed(archive.folder)) == []
 
 
 def test_what_the_job_may_take_back_is_not_touched(tmp_path: Path) -> None:
