@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Generator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from flows.recovery import make_store
-from tests.acceptance.oracle import Document, Entry, RowKey, batch_join, differences, read_feed
+from tests.acceptance.oracle import Document, Entry, RowKey, batch_join, differences, forward, read_feed
 from tests.acceptance.processes import DBWATCH, ENGINE, ROOT, Job
 from tests.acceptance.workload import Workload
 from tests.conftest import wait_until
@@ -67,6 +68,11 @@ class Past:
 
     def until_even(self, stream: str = "") -> None:
         wait_until(lambda: not self.wrong(self.feed(stream)), 40, what="a feed that says what the database holds")
+
+    def is_level(self) -> bool:
+        """Whether the last record of each row says what the database holds."""
+        joined, found = batch_join(self.mongo, self.database), last(self.feed())
+        return all(found.get(row) == joined.get(row) for row in {*joined, *found})
 
     def command(self, *args: str) -> list[str]:
         return [*DBWATCH, *args]
@@ -119,6 +125,16 @@ def own(feed: list[Entry]) -> dict[RowKey, list[Any]]:
 
 def last(feed: list[Entry]) -> dict[RowKey, Any]:
     return {entry.row_key: entry.json("after") for entry in feed}
+
+
+def repeated(feed: list[Entry]) -> list[Any]:
+    """Versions of rows that have more than one record without cause, and records that are not forward of the last."""
+    versions = Counter((e.row_key, e.json("versions")["row"]) for e in feed if "cause" not in e.fields)
+    by_row: defaultdict[RowKey, list[Entry]] = defaultdict(list)
+    for entry in feed:
+        by_row[entry.row_key].append(entry)
+    back = [b for entries in by_row.values() for a, b in pairwise(entries) if not forward(a, b)]
+    return [*back, *(version for version, count in versions.items() if count > 1)]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -210,6 +226,38 @@ def test_what_redis_lost_is_written_again_and_the_job_goes_on_without_losing_or_
     past.job.start()
     past.until_even()
     assert past.run("verify")[0] == 0
+
+
+def test_a_stream_with_holes_is_filled_from_a_snapshot_without_repeating_what_it_holds(past: Past) -> None:
+    past.job.env["DBWATCH_STREAM_MAXLEN"] = "100"
+    past.job.start()
+    wait_until(past.feed, 30, what="the first record")
+    past.steps(60)
+    wait_until(lambda: past.run("snapshot", "save", "mid", "-r", "recovery")[0] == 0, 20, what="a snapshot")
+    past.steps(100)
+    wait_until(past.is_level, 40, what="a feed that says what the database holds")
+    assert past.job.stop() == 0
+    past.redis.xtrim(past.stream, maxlen=len(past.feed()) * 2 // 3, approximate=False)
+    held = past.feed()
+    some = {entry.row_key for entry in held[::9]}
+    past.redis.xdel(past.stream, *(e.id for i, e in enumerate(held) if e.row_key in some or i % 4 == 0), held[-1].id)
+    left = past.feed()
+
+    summary = past.replay("--into", "changes", "--from", "mid", "--name", "mend")
+    assert past.feed()[: len(left)] == left
+    assert (summary["left_out"] > 0, sum(summary["written"].values())) == (True, len(past.feed()) - len(left))
+    assert repeated(past.feed()) == []
+    past.steps(20)
+    past.job.start()
+    wait_until(past.is_level, 40, what="what came after the replay")
+    assert repeated(past.feed()) == []
+    assert past.run("verify")[0] == 0
+
+    def is_trimmed() -> bool:
+        past.steps(20)
+        return past.feed()[0].id != left[0].id
+
+    wait_until(is_trimmed, 30, what="a stream that is trimmed again")
 
 
 def test_other_views_run_over_the_same_past_and_a_stopped_replay_goes_on(past: Past) -> None:
