@@ -103,6 +103,7 @@ class _Walk:
         self._begin = chapter.begin
         self._image_at = chapter.begin if chapter.number == 1 or chapter.folded else _before(chapter.begin)
         self._again = chapter.generation > 1 and chapter.number == 1
+        self._is_late = bool(chapter.folded) and not terms.images
         self._until = until
         self._terms = terms
         self._done = -1
@@ -135,6 +136,9 @@ class _Walk:
         possible = alive(self._versions, self._image_at)
         if len(image) > 1:
             self._said.append(f"it is {len(image)} times in the image")
+        if self._is_late and possible:  # a change that was folded may hold a later row, or none
+            self._done = self._versions.index(possible[-1])
+            return
         after = image[0].json("after") if image else None
         found = [version for version in possible if (None if version.row is None else plain(version.row)) == after]
         first = self._versions[0].until if self._versions else _EVER
