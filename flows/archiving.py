@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from connectors.archive.chapter import Chapter, Reached, read_chapters, read_progress, write_chapter
-from connectors.archive.layout import CHAPTER, chapter_name
+from connectors.archive.layout import CHAPTER, LONGEST_NAME, chapter_name, collection_folder
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.source import Archived
 from connectors.errors import ConfigError
@@ -26,8 +26,18 @@ log = structlog.get_logger()
 _PROBE = ".dbwatch-can-write"
 
 
-def check_folder(archive: ArchiveSettings) -> None:
-    """Make the archive's folder unless it is there. Raises `ConfigError` when it cannot be made or written."""
+def check_folder(archive: ArchiveSettings, *, collections: Collection[str]) -> None:
+    """Make the archive's folder unless it is there. Raises `ConfigError` when it cannot be made or written, or when a
+    collection cannot have a folder in it: writing would wait for that as for a disk that is full.
+    """
+    for collection in collections:
+        if len(collection_folder(collection)) > LONGEST_NAME:
+            raise ConfigError(
+                f"archive folder {archive.folder}: the collection {collection!r} cannot have a folder there: its name "
+                f"has more than {LONGEST_NAME} bytes as {collection_folder('')}NAME, in which each byte that is no "
+                "letter or digit of English takes three; switch the archive off with DBWATCH_ARCHIVE=off, or watch the "
+                "collection by another job"
+            )
     probe = archive.folder / _PROBE
     try:
         archive.folder.mkdir(parents=True, exist_ok=True)

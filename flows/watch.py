@@ -159,7 +159,7 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
         log.warning("archive.off", reason="a job without a recovery folder keeps none")
         archive = None
     if archive is not None:
-        check_folder(archive)
+        check_folder(archive, collections=views.collections)
     # A collection of a job that has begun may have been dropped since.
     begins = launch.leads and (store is None or store.job_id is None)
     check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections, must_exist=begins)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -67,7 +68,7 @@ def write_chapter(root: Path, chapter: Chapter) -> None:
     """Make or replace the chapter's folder entry, durably."""
     folder = root / chapter.name
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict(), "folded": dict(chapter.folded)}, durably=True)
+    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict(), "folded": dict(chapter.folded)})
     sync_folder(root)
 
 
@@ -99,8 +100,10 @@ def read_chapters(root: Path) -> list[Chapter]:
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
-    """Replaces what was said before. Not waiting for the disk: after a crash the job says it again."""
-    _write(folder / progress_name(progress.partition), progress._asdict(), durably=False)
+    """Replaces what was said before, durably: a start that finds less here than in the recovery store takes the chapter
+    for one that lacks commits, and a file that a power failure left empty would be no progress at all.
+    """
+    _write(folder / progress_name(progress.partition), progress._asdict())
 
 
 def read_progress(folder: Path, partition: int) -> Progress | None:
@@ -134,16 +137,19 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _write(file: Path, value: Mapping[str, Any], *, durably: bool) -> None:
+def _write(file: Path, value: Mapping[str, Any]) -> None:
     whole = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    with whole.open("wb") as out:
-        out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
-        if durably:
+    try:
+        with whole.open("wb") as out:
+            out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
             out.flush()
             os.fsync(out.fileno())
-    whole.replace(file)
-    if durably:
-        sync_folder(file.parent)
+        whole.replace(file)
+    except OSError:  # a full disk would get one of these with every epoch
+        with suppress(OSError):
+            whole.unlink()
+        raise
+    sync_folder(file.parent)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -69,7 +69,10 @@ class CommitFiles:
 
     def finish(self) -> None:
         """All that was added is on the disk, in files that are still hidden. Raises `NotDurable`, `GaveUp`."""
-        self._write_all()
+        for place, pending in self._pending.items():
+            self._write(place, len(pending.changes))
+            self._files[place].finish()  # one after the other: of many collections, not all need be open at once
+        self._pending = {}
         for file in self._files.values():
             file.finish()
 

@@ -98,6 +98,8 @@ class ImageReading:
     def _read(self) -> None:
         began_s = time.monotonic()
         chapter = read_chapter(self._folder)
+        if chapter.begin:  # its entry was replaced before the attempt failed, or by a run that this one took over from
+            return
         self._clear()
         position = self._now()
         begin = _after(position)

@@ -25,6 +25,8 @@ position. `image`: the last change of each row as of the chapter's beginning, so
 """
 
 IMAGE_HOUR = "image"
+LONGEST_NAME = 255
+"""Bytes that a folder's name may have: so it is on all file systems that we know of."""
 CHAPTER = "chapter.json"
 
 
@@ -75,6 +77,12 @@ def hour_of(position: str) -> str:
 
 def hour_folder(hour: str) -> str:
     return f"hour={hour}"
+
+
+def hour_in(folder: str) -> str | None:
+    """The hour, or `image`, whose folder it is; None for another name, as that of a copy somebody made beside it."""
+    found = re.fullmatch(rf"hour=(\d{{4}}-\d\d-\d\dT(?:[01]\d|2[0-3])|{IMAGE_HOUR})", folder, re.ASCII)
+    return None if found is None else found[1]
 
 
 def last_of_hour(hour: str) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.archive.chapter import Chapter, read_chapter
-from connectors.archive.layout import IMAGE_HOUR, FileName, collection_of, hour_of, image_number
+from connectors.archive.layout import IMAGE_HOUR, FileName, collection_of, hour_in, hour_of, image_number
 from connectors.archive.schema import COLUMNS
 from connectors.errors import BadRecord, ConfigError
 
@@ -74,9 +74,9 @@ def listed(folder: Path) -> list[StoredFile]:
 
 def _files_of(folder: Path, collection: str) -> Iterable[StoredFile]:
     for hour_folder in _there(folder):
-        if not hour_folder.name.startswith("hour="):
+        hour = hour_in(hour_folder.name)
+        if hour is None:
             continue
-        hour = hour_folder.name.removeprefix("hour=")
         for path in _there(hour_folder):
             name = FileName.parse(path.name)
             if name is not None:

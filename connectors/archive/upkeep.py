@@ -171,9 +171,16 @@ class Upkeep:
         except FileNotFoundError:  # taken back by a restart, or the folder was removed: another time
             return
         except (DBWatchError, OSError, pa.ArrowException) as exc:
-            if str(exc) not in self._told:
-                self._told.add(str(exc))
-                log.warning("archive.upkeep_failed", reason=str(exc))
+            self._tell(str(exc))
+        except Exception as exc:  # a mistake of ours: all else goes on, and is not told of every minute
+            if repr(exc) not in self._told:
+                self._told.add(repr(exc))
+                log.exception("archive.failed", chapter=self._live)
+
+    def _tell(self, reason: str) -> None:
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning("archive.upkeep_failed", reason=reason)
 
     @contextmanager
     def _alone(self) -> Generator[bool]:
@@ -181,11 +188,16 @@ class Upkeep:
         try:
             handle = os.open(self._root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as exc:
-            log.warning("archive.upkeep_failed", reason=str(exc))
+            self._tell(str(exc))
             yield False
             return
         try:
-            yield _locked(handle)
+            try:
+                is_alone = _locked(handle)
+            except OSError as exc:  # a file system that has no locks
+                self._tell(f"{self._root / _LOCK}: {exc}")
+                is_alone = False
+            yield is_alone
         finally:
             os.close(handle)
 

@@ -17,6 +17,7 @@ from connectors.archive.chapter import (
     write_chapter,
     write_progress,
 )
+from connectors.archive.layout import collection_folder
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.source import Archived
 from connectors.archive.taking_back import take_back
@@ -124,11 +125,21 @@ def test_a_process_of_a_cluster_writes_the_chapter_it_was_told_of(archive: Archi
 
 def test_a_folder_is_made_and_one_that_cannot_be_is_refused(archive: ArchiveSettings) -> None:
     deep = archive._replace(folder=archive.folder / "a" / "b")
-    check_folder(deep)
+    check_folder(deep, collections=[])
     assert list(deep.folder.iterdir()) == []
     (archive.folder / "file").write_text("")
     with pytest.raises(ConfigError, match=r"archive folder .*file/c: cannot be written: Not a directory; make it"):
-        check_folder(archive._replace(folder=archive.folder / "file" / "c"))
+        check_folder(archive._replace(folder=archive.folder / "file" / "c"), collections=[])
+
+
+@pytest.mark.parametrize(("fits", "too_long"), [("x" * 244, "x" * 245), ("評" * 27, "評" * 28)])
+def test_a_collection_whose_name_no_folder_can_have_is_refused(
+    archive: ArchiveSettings, fits: str, too_long: str
+) -> None:
+    check_folder(archive, collections=["films", fits])
+    (archive.folder / collection_folder(fits)).mkdir()
+    with pytest.raises(ConfigError, match=f"the collection '{too_long}' cannot have a folder there"):
+        check_folder(archive, collections=["films", too_long])
 
 
 def test_the_image_is_there_once_every_collection_was_read() -> None:

@@ -120,6 +120,18 @@ def test_what_another_attempt_left_is_no_part_of_it_and_a_time_that_is_gone_is_f
     assert b"left" not in [file.read_bytes() for file in left.iterdir()]
 
 
+def test_an_image_that_counts_already_stays(database: Any, mongo_uri: str, mongo_db: str, tmp_path: Path) -> None:
+    database.films.insert_one({"_id": 1})
+    image = Image(tmp_path, mongo_uri, mongo_db)
+    late = image.reading()  # of a run that was told the chapter had none yet
+    image.read()
+    begin, asked = image.begin, image.asked
+    late.start()
+    assert late.wait(30)
+    assert (image.begin, image.asked) == (begin, asked)
+    assert [row["key"] for _, row in image.rows()] == ['{"$numberInt": "1"}']
+
+
 def test_it_can_be_ended_while_the_server_is_away(tmp_path: Path) -> None:
     asked = threading.Event()
 

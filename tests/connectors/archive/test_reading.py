@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from connectors.archive.compaction import clean, compact, groups
 from connectors.archive.reading import IMAGE, MAX, START, Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.errors import ConfigError
 from tests.connectors.archive.archives import HOUR_S, Archive, at, change
@@ -45,6 +47,19 @@ def test_partitions_are_merged_by_position_each_in_its_own_order(tmp_path: Path)
         ("comments", "c2", at(HOUR_S - 1)),
         ("comments", "c1", at(HOUR_S)),
     ]
+
+
+def test_a_copy_of_an_hour_that_somebody_made_beside_it_is_not_read_and_spoils_no_upkeep(tmp_path: Path) -> None:
+    archive = two_partitions(tmp_path)
+    archive.progress(at(2 * HOUR_S))
+    whole = told(read(archive))
+    for hour in list(archive.folder.glob("collection=*/hour=*")):
+        shutil.copytree(hour, hour.with_name(f"{hour.name} copy"))
+    assert told(read(archive)) == whole
+    for group in groups(tmp_path, archive.chapter.name):
+        compact(tmp_path, group)
+    clean(tmp_path, archive.chapter.name)
+    assert told(read(archive)) == whole
 
 
 def test_reading_goes_on_from_the_cursors_of_any_piece(tmp_path: Path) -> None:

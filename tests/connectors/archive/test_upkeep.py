@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
-from connectors.archive.chapter import read_chapter
+from connectors.archive import compaction
+from connectors.archive.chapter import read_chapter, write_chapter
 from connectors.archive.layout import last_of_hour
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.upkeep import Upkeep
@@ -58,6 +62,38 @@ def test_a_damaged_file_is_told_of_once_and_all_else_is_done(tmp_path: Path) -> 
     assert str(damaged) in warnings[0]["reason"]
     assert len([name for name in archive.names() if "segment-" in name]) == 3
     assert read_chapter(archive.folder).begin == archive.chapter.begin
+
+
+def test_a_mistake_in_one_chapter_keeps_no_other_from_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, upkeep = kept(tmp_path)
+    asked: list[str] = []
+
+    def groups(_root: Path, name: str, *, is_closed: bool) -> list[compaction.Group]:
+        asked.append(f"{name} {is_closed}")
+        raise AssertionError("never")
+
+    monkeypatch.setattr(compaction, "groups", groups)
+    write_chapter(tmp_path, archive.chapter._replace(name="job-0001-0002", number=2, created_ms=NOW_MS))
+    with capture_logs() as logs:
+        for _ in range(2):
+            upkeep.compact()
+    assert asked == [f"{archive.chapter.name} False", "job-0001-0002 False"] * 2
+    assert [entry["event"] for entry in logs] == ["archive.failed"]
+
+
+def test_where_there_are_no_locks_it_says_so_and_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, upkeep = kept(tmp_path)
+
+    def flock(_handle: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with capture_logs() as logs:
+        for _ in range(2):
+            with upkeep._alone() as is_alone:  # pyright: ignore[reportPrivateUsage]
+                assert not is_alone
+    assert [entry["event"] for entry in logs] == ["archive.upkeep_failed"]
+    assert "No locks available" in logs[0]["reason"]
 
 
 def test_of_two_at_one_archive_one_waits(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import resource
 import signal
 import threading
@@ -14,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.archive.chapter import Progress, Reached, read_progress, write_chapter
-from connectors.archive.layout import CHAPTER, FileName
+from connectors.archive.chapter import Progress, Reached, read_progress, write_chapter, write_progress
+from connectors.archive.layout import CHAPTER, FileName, progress_name
 from connectors.archive.schema import ROW_GROUP
 from connectors.archive.taking_back import take_back
 from connectors.archive.writer import PartitionWriter
@@ -83,6 +86,53 @@ def test_an_epoch_without_changes_has_the_last_commit_and_moves_the_progress(cha
 
 def progress_of(chapter: Path) -> Progress | None:
     return read_progress(chapter, 0)
+
+
+def test_what_is_told_of_a_commit_is_on_the_disk_when_it_returns(
+    chapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    writer = writer_of(chapter)
+    writer.add([made(0)])
+    writer.commit(reached())
+    assert {(chapter / progress_name(0)).stat().st_ino, chapter.stat().st_ino} <= set(synced)
+    assert synced[-1] == chapter.stat().st_ino
+    writer.close()
+
+
+def test_a_progress_that_cannot_be_told_leaves_nothing_behind(chapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_progress(chapter, Progress(0, 1, 1, "", image=True, at_ms=0))
+    assert hidden(chapter) == []
+    assert progress_of(chapter) is None
+
+
+def test_of_many_collections_not_all_files_are_open_at_once(chapter: Path) -> None:
+    ending = Ending()
+    ending.request()  # so that a writer that is held ends, and does not wait
+    writer = writer_of(chapter, ending=ending)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = {int(file.name) for file in Path("/dev/fd").iterdir()}
+    spare = itertools.islice((number for number in itertools.count() if number not in used), 40)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(spare), hard))
+    try:
+        writer.add([made(number, collection=f"c{number}") for number in range(90)])
+        writer.commit(reached())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(kept(chapter)) == 90
+    writer.close()
 
 
 def test_a_commit_counts_as_durable_three_snapshots_later(chapter: Path) -> None:
