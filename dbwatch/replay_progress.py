@@ -33,12 +33,12 @@ class Rate:
 
 
 def text_of(progress: ReplayProgress, rate: float) -> str:
-    """One line for a person."""
+    """One line for a person. What a narrow terminal cuts off is at its end."""
     total = progress.read + progress.left
     doing = "from MongoDB's log" if progress.tail else f"of about {total:,} changes"
     at = f", at {iso_of_ms(progress.at_ms)[:19]}Z" if progress.at_ms else ""
     left = f", {_duration(progress.left / rate)} left" if rate > 0 and progress.left else ""
-    return f"replaying: {progress.read:,} {doing}{at}, {rate:,.0f}/s{left}"
+    return f"replaying: {rate:,.0f}/s{left}, {progress.read:,} {doing}{at}"
 
 
 def _duration(seconds: float) -> str:
@@ -57,8 +57,9 @@ def replay_progress() -> Generator[Tell]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
-    columns = (BarColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(bar_width=12, table_column=Column(min_width=12)), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("replaying", total=None)
 
