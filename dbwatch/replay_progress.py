@@ -59,8 +59,12 @@ def replay_progress() -> Generator[Tell]:
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
 
-    columns = (BarColumn(bar_width=12, table_column=Column(min_width=12)), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # The bar keeps its width; of the text as much as the terminal has room for is shown.
+    columns = (
+        BarColumn(bar_width=12, table_column=Column(width=12)),
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("replaying", total=None)
 
         def tell(progress: ReplayProgress) -> None:

@@ -81,6 +81,26 @@ def test_a_line_tells_how_far_it_is_how_fast_and_how_long_it_takes() -> None:
     assert "from MongoDB's log" in text_of(progress._replace(tail=True, left=0), 0.0)
 
 
+def test_a_terminal_of_80_columns_shows_bar_rate_and_time_left() -> None:
+    code = (
+        "from dbwatch.replay_progress import replay_progress as shown\n"
+        "from connectors.archive.replay_source import ReplayProgress as P\n"
+        "import time\n"
+        "with shown() as tell:\n"
+        "    tell(P(0, 60_000, 1_790_000_000_000, tail=False)); time.sleep(0.6)\n"
+        "    tell(P(10_000, 50_000, 1_790_000_000_000, tail=False)); time.sleep(0.3)\n"
+    )
+    ours, theirs = os.openpty()
+    env = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
+    done = subprocess.run([sys.executable, "-c", code], stderr=theirs, env=env, timeout=60, check=True)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 0
+    assert "left, 10,000 of about 60,000" in shown
+    assert "\u2501" in shown
+
+
 def test_at_its_end_it_says_what_was_written_and_what_to_do_next() -> None:
     lines = list(text_lines(DONE, Request("mine"), "p:replay:mine", Path("replays/mine/recovery")))
     assert lines[0] == "replay mine: 1,203 records written to p:replay:mine (films 1,200, users 3)"
