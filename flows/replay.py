@@ -239,7 +239,6 @@ class Replay:
         self._keys: Keys = settings.keys.of_replay(request.name)
         self._tally = Tally()
         self._progress = ReplayProgress(begun.course.begin.read, 0, 0, tail=False)
-        self._first: ReplayProgress | None = None
         self._on_progress = on_progress
         self._began_s = time.monotonic()
         lease.__enter__()
@@ -264,10 +263,10 @@ class Replay:
         end may be handed over from then on. Raises `DBWatchError`.
         """
         end = self._source.handover if self._ending.error is None else None
-        first = self._first or self._progress
+        began = self._begun.course.begin.reached
         summary = self._tally.summary(
             read=self._progress.read - self._begun.course.begin.read,
-            from_ms=first.at_ms,
+            from_ms=position_ms(began) if began else 0,
             until_ms=position_ms(end.cut) if end else self._progress.at_ms,
             finished=end is not None,
             took_s=time.monotonic() - self._began_s,
@@ -392,7 +391,5 @@ class Replay:
         )
 
     def _told(self, progress: ReplayProgress) -> None:
-        if self._first is None and progress.at_ms:
-            self._first = progress
         self._progress = progress
         self._on_progress(progress)

@@ -63,6 +63,12 @@ class ReplayState(NamedTuple):
         return tuple(place for place in self.places if place.partition != IMAGE)
 
     @property
+    def reached(self) -> str:
+        """The position that it has come to: that of a snapshot is where the first of its partitions stood."""
+        floors = (floor.state.position for floor in self.floors)
+        return max(self.position, self.last) or self.begin or min(floors, default="")
+
+    @property
     def of_image(self) -> Place | None:
         return next((place for place in self.places if place.partition == IMAGE), None)
 

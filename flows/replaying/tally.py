@@ -12,7 +12,7 @@ from connectors.redis_streams import Written
 
 class Summary(NamedTuple):
     """Records written by view, duplicates left out and dead letters, by this run of the replay; where it began and how
-    far it has come (Unix ms, 0 when nothing was read), and whether that is the end; how long it took (s).
+    far it has come (Unix ms, 0 when that is not known), and whether that is the end; how long it took (s).
     """
 
     written: Mapping[str, int]

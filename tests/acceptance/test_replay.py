@@ -165,12 +165,13 @@ def test_a_replay_gives_what_the_live_job_gave_and_a_job_goes_on_right_after_it(
     assert last(whole) == last(live)
     assert sum(summary["written"].values()) == len(whole)
 
-    past.replay("--name", "part", "--from", "mid")
+    summary = past.replay("--name", "part", "--from", "mid")
     part = past.feed(past.stream_of("part"))
     assert {row: own(live)[row][-len(found) :] for row, found in own(part).items()} == own(part)
     assert {row: last(live)[row] for row in last(part)} == last(part)
     reached = json.loads((past.folder / "snapshots" / "mid" / "snapshot.json").read_text())["partitions"]
     upto = max(partition["position"] for partition in reached.values())
+    assert summary["from_ms"] == min(int(partition["position"][:8], 16) for partition in reached.values()) * 1000
     for row, found in own(live).items():
         after = [one for one in found if one[1] > upto]
         assert own(part).get(row, [])[-len(after) :] == after or not after

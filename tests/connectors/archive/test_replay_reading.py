@@ -140,6 +140,14 @@ def test_as_long_as_the_image_is_not_whole_there_is_nothing_to_replay(tmp_path: 
         read(tmp_path)
 
 
+def test_a_replay_stands_where_its_last_change_was_or_where_it_begins() -> None:
+    floors = tuple(Floor(n, 1, SourceState.at_start(at, 2)) for n, at in enumerate((END, BEGIN)))
+    assert ReplayState("c", "", floors=floors).reached == BEGIN
+    assert ReplayState("c", "", begin=BEGIN).reached == BEGIN
+    assert ReplayState("c", "", begin=BEGIN).at(Place(0, 1, 0, END), read=1).reached == END
+    assert ReplayState("c", "", begin=BEGIN, position=END, last=BEGIN).reached == END
+
+
 def test_the_end_of_a_second_is_the_beginning_of_the_next() -> None:
     assert cut_after(Moment.at(5999).upper) == "0000000600000000"
     assert cut_after("0000000500000007.~") == "0000000500000007"
