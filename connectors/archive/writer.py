@@ -171,14 +171,19 @@ class PartitionWriter:
             self._files.finish()
             self._guard()
             self._files.publish()
-            self._check_chapter()
             self._files.begin(commit.seq + 1)
         now_ms = time.time_ns() // 1_000_000
         progress = Progress(self._partition, commit.seq, commit.durable, *commit.reached, at_ms=now_ms)
-        with suppress(OSError):  # it is told again with the next epoch
-            write_progress(self._chapter, progress)
-        if commit.done is not None:
+        if commit.done is None:
+            with suppress(OSError):  # it is told again with the next epoch
+                write_progress(self._chapter, progress)
+        else:  # a start that is told of less than the job knows begins another chapter
+            self._patience.until_done(lambda: self._tell(progress))
             commit.done.set()
+
+    def _tell(self, progress: Progress) -> None:
+        self._check_chapter()
+        write_progress(self._chapter, progress)
 
     def _check_chapter(self) -> None:
         if not (self._chapter / CHAPTER).exists():

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.archive import writer as writer_module
 from connectors.archive.chapter import Progress, Reached, read_progress, write_chapter, write_progress
 from connectors.archive.layout import CHAPTER, FileName, progress_name
 from connectors.archive.schema import ROW_GROUP
@@ -104,6 +105,26 @@ def test_what_is_told_of_a_commit_is_on_the_disk_when_it_returns(
     writer.commit(reached())
     assert {(chapter / progress_name(0)).stat().st_ino, chapter.stat().st_ino} <= set(synced)
     assert synced[-1] == chapter.stat().st_ino
+    writer.close()
+
+
+def test_a_commit_waits_until_the_disk_takes_what_is_told_of_it(chapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused: list[Progress] = []
+
+    def full_at_first(folder: Path, progress: Progress) -> None:
+        if len(refused) < 2:
+            refused.append(progress)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_progress(folder, progress)
+
+    monkeypatch.setattr(writer_module, "write_progress", full_at_first)
+    writer = writer_of(chapter)
+    writer.add([made(0)])
+    assert writer.commit(reached()) == 1
+    told = progress_of(chapter)
+    assert told is not None
+    assert told.seq == 1
+    assert len(refused) == 2
     writer.close()
 
 
