@@ -104,10 +104,8 @@ def _archived(asked: Asked, state: ReplayState) -> Iterator[Step]:
             if step.end is not None:
                 return
         state = reading.state
-        if reading.is_broken_off:
-            continue
-        yield Step((), state, 0)
-        if state.read - read_before < _MANY:
+        if not reading.is_broken_off and state.read - read_before < _MANY:
+            yield Step((), state, 0)
             return
 
 

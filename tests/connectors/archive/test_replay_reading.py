@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.archive import reading
+from connectors.archive import reading, replay_reading
 from connectors.archive.chapter import Progress, write_chapter, write_progress
 from connectors.archive.moment import Moment
 from connectors.archive.replay_reading import Asked, Step, replayed
@@ -146,6 +146,20 @@ def test_a_replay_stands_where_its_last_change_was_or_where_it_begins() -> None:
     assert ReplayState("c", "", begin=BEGIN).reached == BEGIN
     assert ReplayState("c", "", begin=BEGIN).at(Place(0, 1, 0, END), read=1).reached == END
     assert ReplayState("c", "", begin=BEGIN, position=END, last=BEGIN).reached == END
+
+
+def test_while_more_is_looked_for_it_does_not_seem_to_be_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_reading, "_MANY", 1)
+    written(tmp_path, [changes(1, 2), changes(3)], durable=1)
+    asked = Asked(tmp_path, chapter_of().name, Moment.at((BEGIN_S + 50) * 1000), {"films": Shape()}, "", "sample", 1)
+    found: list[tuple[int, str]] = []
+    for step in replayed(asked, ReplayState(asked.chapter, "", begin=BEGIN), threading.Event()):
+        found.append((len(step.changes), step.state.position))
+        if not step.changes:
+            break
+    assert found == [(2, ""), (0, cut_before(changes(3)[0].position))]
 
 
 def test_the_end_of_a_second_is_the_beginning_of_the_next() -> None:
