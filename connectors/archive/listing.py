@@ -169,6 +169,6 @@ def damaged(file: StoredFile, reason: str) -> ConfigError:
     else:
         commits = f"commits {name.first} to {name.last} of partition {name.partition}"
         held = f"changes of {file.collection} from the hour {file.hour} (UTC), {commits}"
-        range_left = f"moments before {file.hour}:00Z can still be read"
+        range_left = f"moments before {file.hour}:00Z, where the chapter begins before that, can still be read"
         way_out = "restore it from a copy, or move it away: these changes are then missing"
     return ConfigError(f"archive file {file.path} cannot be read ({why}): it held {held}; {range_left}; {way_out}")

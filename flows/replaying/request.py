@@ -47,15 +47,13 @@ def moment_of(request: Request, began: str, *, now_ms: int) -> Moment:
     All changes of one cluster time belong together, so a position is taken without its suffix. Raises `ConfigError` for
     no moment, one that is still to come, or another one than that of the replay that goes on.
 
-    Into the live stream, now is the end of the second before: no change has the position at which that ends, so no
-    row's version in the stream is confused with what the job's next start reads there.
+    Into the live stream it is the end of the second that holds it, of one that is over: no change has the position at
+    which that ends, so no row's version in the stream is confused with what the job's next start reads there.
     """
-    until = request.until.strip().lower() or "now"
-    if request.into and until == "now":
-        given = Moment.at(now_ms // 1000 * 1000 - 1)
-    else:
-        given = whole(Moment.parse(until, now_ms=now_ms))
+    given = whole(Moment.parse(request.until or "now", now_ms=now_ms))
     given.require_past(now_ms=now_ms)
+    if request.into:
+        given = Moment.at(min(given.second + 1, now_ms // 1000) * 1000 - 1)
     if not began:
         return given
     kept = whole(Moment.parse(began, now_ms=now_ms))

@@ -125,7 +125,7 @@ def test_a_truncated_file_is_one_clear_line(tmp_path: Path) -> None:
     assert "\n" not in text
     assert str(file) in text
     assert "changes of comments from the hour 2027-01-15T08 (UTC), commits 2 to 2 of partition 1" in text
-    assert "moments before 2027-01-15T08:00Z can still be read" in text
+    assert "moments before 2027-01-15T08:00Z, where the chapter begins before that, can still be read" in text
     assert "restore it from a copy" in text
 
 

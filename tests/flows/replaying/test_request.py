@@ -45,7 +45,15 @@ def test_another_moment_than_the_one_it_began_with_is_refused_and_one_to_come_to
         moment_of(Request("a", "2099-01-01"), "", now_ms=NOW_MS)
 
 
-def test_into_the_live_stream_now_is_a_second_that_is_over() -> None:
+def test_into_the_live_stream_it_ends_with_a_second_that_is_over() -> None:
     moment = moment_of(Request("a", "now", "changes"), "", now_ms=1_790_000_000_123)
     assert moment == Moment.at(1_789_999_999_999)
     assert moment_of(Request("a", "", "changes"), written(moment), now_ms=1_790_000_060_000) == moment
+
+
+@pytest.mark.parametrize("until", ["1789999000123", "6ab1379800000007", "2026-09-21T13:56:40.5Z"])
+def test_into_the_live_stream_a_moment_is_the_end_of_its_second(until: str) -> None:
+    asked = Request("a", until, "changes")
+    moment = moment_of(asked, "", now_ms=NOW_MS)
+    assert moment == Moment.at(1_789_999_000_999)
+    assert moment_of(asked, written(moment), now_ms=NOW_MS + 60_000) == moment
