@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Generator, Mapping
 from itertools import pairwise
@@ -208,6 +209,8 @@ def test_what_redis_lost_is_written_again_and_the_job_goes_on_without_losing_or_
     past.steps(40)
     assert past.job.wait() == 2
     past.steps(40)
+    second = int(time.time())  # into the live stream, now is the end of the second before
+    wait_until(lambda: int(time.time()) > second, what="the second of the last change is over")
     replay = subprocess.Popen(
         past.command("replay", "--into", "changes", "--name", "mend", "--replace"),
         env=past.job.env,
