@@ -248,6 +248,7 @@ def test_a_folder_that_cannot_be_is_one_line_before_anything_begins(settings: Se
     assert line.startswith(f"dbwatch: error: archive folder {tmp_path / 'archive'}: cannot be written: ")
 
 
+@pytest.mark.soak
 def test_the_processes_of_a_cluster_write_one_chapter(
     mongo: MongoClient[Document], settings: Settings, tmp_path: Path
 ) -> None:

@@ -92,7 +92,7 @@ def written(settings: Settings) -> int:
 @pytest.mark.parametrize(
     ("options", "first"),
     [
-        pytest.param(one_folder, 1, id="one folder, the second dies first"),
+        pytest.param(one_folder, 1, id="one folder, the second dies first", marks=pytest.mark.soak),
         pytest.param(a_folder_each, 0, id="a folder each, the first dies first"),
         pytest.param(one_folder, 0, id="one folder, the first dies first", marks=pytest.mark.soak),
         pytest.param(a_folder_each, 1, id="a folder each, the second dies first", marks=pytest.mark.soak),

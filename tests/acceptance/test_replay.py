@@ -232,6 +232,7 @@ def test_what_redis_lost_is_written_again_and_the_job_goes_on_without_losing_or_
     assert past.run("verify")[0] == 0
 
 
+@pytest.mark.soak
 def test_a_stream_with_holes_is_filled_from_a_snapshot_without_repeating_what_it_holds(past: Past) -> None:
     past.job.env["DBWATCH_STREAM_MAXLEN"] = "100"
     past.job.start()

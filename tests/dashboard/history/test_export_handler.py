@@ -196,5 +196,5 @@ def test_when_redis_goes_away_the_browser_is_not_given_a_part_as_the_whole(
             redis.stop()
             raw.settimeout(30)
             got = b"".join(iter(lambda: raw.recv(1 << 16), b""))
-    assert len(got) > 100_000
+    assert got.count(b"\n") > 10  # some of it had come
     assert not got.endswith(b"0\r\n\r\n")  # the last chunk, which says that this was all

@@ -88,7 +88,7 @@ class ArchiveOffAndOn(ArchiveFault):
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 30, what="the tail")
+        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
         time.sleep(rnd.uniform(1, 3))
         for folder in ("off", str(rig.archive)):
             self._end(rig, rnd)

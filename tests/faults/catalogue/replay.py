@@ -39,7 +39,7 @@ class ReplayKilled(ReplayFault):
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 30, what="the tail")
+        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
         time.sleep(rnd.uniform(1, 3))
         commands = Commands(rig)
         deadline = time.monotonic() + _ENDS_S
@@ -73,7 +73,7 @@ class RedisFlushed(ReplayFault):
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 30, what="the tail")
+        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
         time.sleep(rnd.uniform(1, 3))
         with rig.redis_client() as client:
             client.flushall()
