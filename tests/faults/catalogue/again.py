@@ -131,7 +131,7 @@ class StreamTrimmed(ReadsAgain):
         rig.flow.kill()
         with rig.redis_client() as client:
             for stream in rig.setup.streams:
-                client.xtrim(f"{rig.prefix}:{stream}", maxlen=rnd.choice((0, 0, 3)), approximate=False)
+                client.xtrim(f"{rig.prefix}:{stream}", maxlen=0, approximate=False)
         rig.restart()
 
 
