@@ -212,3 +212,17 @@ class Rig:
     def until_begun(self) -> None:
         """Until the job has written its first record, and so knows where it began."""
         self.wait(lambda: self.follower.count, 30, what="the first record")
+
+    def until_tail(self) -> None:
+        """Until the job has read the collections and goes on in the change stream.
+
+        Of a workload that came to its end before, the reading has seen everything; it takes a further change to tell.
+        """
+        self.until_begun()
+
+        def in_the_tail() -> bool:
+            if not self.workload.running:
+                self.workload.step()
+            return self.phase() == "tail"
+
+        self.wait(in_the_tail, 90, what="the tail")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,8 +93,9 @@ class Archive:
             write_progress(self.folder, Progress(partition, seq, keeps, position, image=True, at_ms=at_ms))
 
     def names(self) -> list[str]:
-        """The Parquet files there are, from the chapter's folder on."""
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*.parquet"))
+        """The Parquet files there are, from the chapter's folder on; also while folders are removed meanwhile."""
+        found = (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
+        return sorted(str(path.relative_to(self.folder)) for path in found if path.suffix == ".parquet")
 
     def _write(self, batch: pa.RecordBatch, collection: str, hour: str, name: FileName, *, group: int) -> None:
         folder = self.folder / collection_folder(collection) / hour_folder(hour)

@@ -125,8 +125,7 @@ class StreamTrimmed(ReadsAgain):
         setup.policies = 'on_stream_lost = "repair"'
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
+        rig.until_tail()
         time.sleep(rnd.uniform(2.5, 4))  # some checkpoints later
         rig.flow.kill()
         with rig.redis_client() as client:
@@ -137,7 +136,7 @@ class StreamTrimmed(ReadsAgain):
 
 def _settled(rig: Rig) -> None:
     """The job must be past its first reading, which could not go on at its time after a drop."""
-    rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
+    rig.until_tail()
     time.sleep(2.5)
     rig.workload.pause()
 

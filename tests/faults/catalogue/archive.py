@@ -87,8 +87,7 @@ class ArchiveOffAndOn(ArchiveFault):
         setup.chapters = 2
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
+        rig.until_tail()
         time.sleep(rnd.uniform(1, 3))
         for folder in ("off", str(rig.archive)):
             self._end(rig, rnd)

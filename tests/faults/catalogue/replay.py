@@ -38,8 +38,7 @@ class ReplayKilled(ReplayFault):
         setup.archive_limits = ""  # all of it is replayed, from the first reading on
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
+        rig.until_tail()
         time.sleep(rnd.uniform(1, 3))
         commands = Commands(rig)
         deadline = time.monotonic() + _ENDS_S
@@ -72,8 +71,7 @@ class RedisFlushed(ReplayFault):
         setup.history_lost = True  # the job reads the collections again where the replay ended
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
-        rig.until_begun()
-        rig.wait(lambda: rig.phase() == "tail", 90, what="the tail")
+        rig.until_tail()
         time.sleep(rnd.uniform(1, 3))
         with rig.redis_client() as client:
             client.flushall()
