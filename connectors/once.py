@@ -102,6 +102,11 @@ class Tail:
         return True, standing
 
 
+def reach(record: Record) -> str:
+    """The position up to which a record tells of its row: that of the row's version, or of a later cause."""
+    return max(record.position, record.versions.row)
+
+
 def following(record: Record, standing: Versions, last_after: str | None) -> Record:
     """The record as it must read after an entry that an earlier run wrote.
 

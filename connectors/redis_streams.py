@@ -22,7 +22,7 @@ from connectors.last_record import last_record
 from connectors.lease import Fence
 from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
-from connectors.once import Mark, RowKey, Standing, Tail, following
+from connectors.once import Mark, RowKey, Standing, Tail, following, reach
 from connectors.one_ahead import OneAhead
 from connectors.output_stream import OutputStream, calls_of
 from connectors.records import Record
@@ -105,9 +105,13 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
         guard: Guard | None = None,
         rereading: Rereading | None = None,
         feed: str = "",
+        floors: Mapping[str, str] | None = None,
     ) -> None:
         """`first_marks` holds each stream's last id before the job first wrote to it; a missing one is its
         beginning. They count also where the state is that of another `feed`, which a replay begins with.
+
+        With `floors` that replay writes into the job's own streams: there the job's mark counts, except in those that
+        have a floor, which do not reach back to it. What is below that is not written: the stream had it once.
         """
         self._url = url
         self._keys = keys
@@ -119,6 +123,7 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
         self._guard = guard
         self._rereading = rereading
         self._feed = feed
+        self._floors = floors
         self._parts: list[RedisStreamPartition] = []
 
     def list_parts(self) -> list[str]:
@@ -130,23 +135,28 @@ class RedisStreamSink(FixedPartitionedSink[Outputs, Mark]):
     def build_part(self, step_id: str, for_part: str, resume_state: Mark | None) -> RedisStreamPartition:
         stream = self._keys.changes[int(for_part)]
         first_mark = self._first_marks.get(stream, BEGINNING)
-        mark = resume_state
-        if mark is None or mark.feed != self._feed:
-            mark = Mark.at(first_mark, feed=self._feed)
         client = connect(self._url, resend=False)
         part = RedisStreamPartition(
             client,
             stream,
-            mark,
+            self._mark(stream, first_mark, resume_state),
             maxlen=self._maxlen,
             ending=self._ending,
             letters=Letters(LetterBox(client, self._keys.deadletter, self._guard and self._guard.fence), self._limit),
             events=self._events,
             guard=self._guard,
             rereading=self._rereading and (self._rereading, first_mark),
+            floor=(self._floors or {}).get(stream, ""),
         )
         self._parts.append(part)
         return part
+
+    def _mark(self, stream: str, first_mark: str, resumed: Mark | None) -> Mark:
+        if resumed is not None and resumed.feed == self._feed:
+            return resumed
+        if resumed is not None and not resumed.feed and self._floors is not None and stream not in self._floors:
+            return resumed._replace(feed=self._feed, anchored=False)  # a hole there is to be filled
+        return Mark.at(first_mark, feed=self._feed)
 
     def check_ends(self) -> None:
         """Raises `StreamLost` when a stream lost entries, be it while nothing is written, when the engine does not come
@@ -178,8 +188,11 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         events: SinkEvents | None = None,
         guard: Guard | None = None,
         rereading: tuple[Rereading, str] | None = None,
+        floor: str = "",
     ) -> None:
-        """`rereading` comes with the stream's end when it began: what the feed said up to there counts."""
+        """`rereading` comes with the stream's end when it began: what the feed said up to there counts. Nothing is
+        written of a row that the stream says nothing of, as long as its reach is below the `floor`.
+        """
         self._client = client
         self._stream = stream
         self._out = OutputStream(client, stream, guard and guard.fence)
@@ -194,6 +207,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         self._tail = Tail()
         self._rereading = rereading
         self._before: FeedBefore | None = None
+        self._floor = floor
         self._written = 0
         # How much was written up to each of the last marks. The newest checkpoint may not be durable yet.
         self._marked_at: deque[int] = deque([0], maxlen=3)
@@ -365,7 +379,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
 
     def _follow(self, tail: Tail, records: Sequence[Record], *, before: FeedBefore | None = None) -> list[Record]:
         """The records that go in after `tail` or, where that says nothing of them, after what the feed said before."""
-        if tail.passed and before is None:
+        if tail.passed and before is None and not self._floor:
             return list(records)
         out: list[Record] = []
         for record in records:
@@ -375,7 +389,8 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
             if standing is not None:
                 out.append(self._following(record, standing))
             elif before is None:
-                out.append(record)
+                if reach(record) >= self._floor:
+                    out.append(record)
             else:
                 out += self._differing(before, record)
         return out

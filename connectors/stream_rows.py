@@ -7,7 +7,8 @@ from typing import cast
 
 from redis import Redis
 
-from connectors.once import RowKey
+from connectors.once import RowKey, reach
+from connectors.records import Record
 from connectors.redis_client import translated
 from connectors.rereading import Said, said
 from connectors.stream_ids import BEGINNING
@@ -17,6 +18,16 @@ _READ_COUNT = 1000
 
 def entries_said(client: Redis, stream: str, until: str) -> Iterator[tuple[RowKey, Said]]:
     """What each entry up to `until` says of its row, in the order of the stream. Raises our errors."""
+    for entry_id, fields in _records(client, stream, until):
+        yield (fields["view"], fields["key"]), said(entry_id, fields["op"], fields.get("after"))
+
+
+def least_reach(client: Redis, stream: str) -> str:
+    """The least `reach` of the records that a stream holds, empty when it holds none. Raises our errors."""
+    return min((reach(Record.from_fields(fields)) for _, fields in _records(client, stream, "+")), default="")
+
+
+def _records(client: Redis, stream: str, until: str) -> Iterator[tuple[str, dict[str, str]]]:
     entry_id = BEGINNING
     while True:
         with translated(f"reading {stream} after {entry_id}"):
@@ -25,7 +36,7 @@ def entries_said(client: Redis, stream: str, until: str) -> Iterator[tuple[RowKe
             )
         for entry_id, fields in found:
             if "versions" in fields:  # else it is not one of ours
-                yield (fields["view"], fields["key"]), said(entry_id, fields["op"], fields.get("after"))
+                yield entry_id, fields
         if len(found) < _READ_COUNT:
             return
 

@@ -9,6 +9,7 @@ the live stream: then no job may run.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 import time
@@ -48,11 +49,11 @@ from flows.recovery import check_used_by, finish_store, label_store, open_store,
 from flows.replaying import ledger
 from flows.replaying.choosing import Chosen, choose, resumed
 from flows.replaying.note import Note, read_note, write_note
-from flows.replaying.repairing import ask_for_reading, check_repairable
+from flows.replaying.repairing import ask_for_reading, check_repairable, floors_of
 from flows.replaying.request import CHANGES, Request, checked, moment_of
 from flows.replaying.tally import Summary, Tally
 from flows.snapshots import META
-from flows.store_states import source_states
+from flows.store_states import sink_marks, source_states
 from flows.views import parse_views
 from flows.watch import build
 
@@ -241,6 +242,7 @@ class Replay:
         self._progress = ReplayProgress(begun.course.begin.read, 0, 0, tail=False)
         self._on_progress = on_progress
         self._began_s = time.monotonic()
+        self._floors: Mapping[str, str] | None = None
         lease.__enter__()
         try:
             self._replay_id = self._claimed()
@@ -332,17 +334,13 @@ class Replay:
         ledger.check_open(known, self._keys, note, request.name)
         if self._begun.has_ended:
             return known["replay_id"]
-        assert self._begun.chosen is not None
         if request.into and "replay_id" not in known:
-            check_repairable(
-                self._client,
-                self._settings,
-                self._views,
-                self._begun.chosen.chapter,
-                from_snapshot=self._begun.from_snapshot,
-            )
+            self._floors = self._repairable()
+        elif "floors" in known:
+            self._floors = json.loads(known["floors"])
         start = self._begun.course.begin
         asked = {
+            **({} if self._floors is None else {"floors": json.dumps(self._floors)}),
             "chapter": start.chapter,
             "until": start.until,
             "into": request.into,
@@ -354,6 +352,13 @@ class Replay:
             self._note("")
         label_store(self._folder, job_id=self._replay_id, run_id=self._lease.fence.token, made_for=self._made_for())
         return self._replay_id
+
+    def _repairable(self) -> Mapping[str, str]:
+        """The floors of the live streams, once it is sure that they may be written to."""
+        chosen, from_snapshot = self._begun.chosen, self._begun.from_snapshot
+        assert chosen is not None
+        check_repairable(self._client, self._settings, self._views, chosen.chapter, from_snapshot=from_snapshot)
+        return floors_of(self._client, self._settings.keys, sink_marks(self._folder))
 
     def _made_for(self) -> dict[str, str]:
         partitions = str(self._begun.course.asked.partitions)
@@ -380,7 +385,7 @@ class Replay:
             url=settings.redis_url,
             keys=keys,
             maxlen=request.maxlen or usual,
-            # Its own streams are empty when it begins; of the live one all that is there counts.
+            # Its own streams are empty when it begins; of the live one the mark of a snapshot, or all that is there.
             first_marks=dict.fromkeys(keys.changes, BEGINNING),
             ending=self._ending,
             # What the live job met in a day a replay meets in minutes.
@@ -388,6 +393,7 @@ class Replay:
             events=SinkEvents(on_written=self._tally.on_written, on_letters=self._tally.on_letters),
             guard=Guard(self._lease.fence),
             feed=f"{request.into or 'replay'}:{request.name}",
+            floors=self._floors,
         )
 
     def _told(self, progress: ReplayProgress) -> None:

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.errors import ConfigError
+from connectors.once import Mark
 from flows.recovery import FLOW_ID, open_store, partition_files
 
 SOURCE_STEP = f"{FLOW_ID}.changes"
+SINK_STEP = f"{FLOW_ID}.feed"
 
 _FIRST_EPOCH = 1
 _ATTEMPTS = 20
@@ -68,6 +70,14 @@ def source_states(folder: Path) -> dict[str, object]:
         return states_in(folder, partitions, point)
 
 
+def sink_marks(folder: Path) -> dict[str, Mark]:
+    """Likewise what the sink knows of each of its streams, by the stream's number. Raises `ConfigError`."""
+    open_store(folder, flow_id=FLOW_ID)
+    with opened(folder) as (partitions, point):
+        states = states_in(folder, partitions, point, step=SINK_STEP)
+    return {name: state for name, state in states.items() if isinstance(state, Mark)}
+
+
 def check_states(folder: Path) -> dict[str, object]:
     """`source_states`, once every state of the other steps has been looked at as well. Raises `ConfigError` also for
     one of these that cannot be read: the engine would panic of it.
@@ -81,19 +91,17 @@ def check_states(folder: Path) -> dict[str, object]:
         return states_in(folder, partitions, point)
 
 
-def states_in(folder: Path, partitions: Sequence[sqlite3.Connection], point: ResumePoint) -> dict[str, object]:
-    """`source_states` of partitions that are open; `folder` is what a message calls them."""
+def states_in(
+    folder: Path, partitions: Sequence[sqlite3.Connection], point: ResumePoint, *, step: str = SOURCE_STEP
+) -> dict[str, object]:
+    """`source_states`, or those of another step, of partitions that are open; `folder` is what a message calls them."""
     with refused(folder):
-        rows = [row for db in partitions for row in _last_states(db, point.epoch)]
+        rows = [row for db in partitions for row in _last_states(db, point.epoch, step)]
     last: dict[str, tuple[int, bytes | None]] = {}
     for key, epoch, state in rows:
         if key not in last or last[key][0] < epoch:
             last[key] = epoch, state
-    return {
-        key: _unpickled(folder, SOURCE_STEP, key, state)
-        for key, (_, state) in sorted(last.items())
-        if state is not None
-    }
+    return {key: _unpickled(folder, step, key, state) for key, (_, state) in sorted(last.items()) if state is not None}
 
 
 @contextmanager
@@ -196,13 +204,13 @@ def _ahead(partitions: Sequence[sqlite3.Connection], point: ResumePoint) -> list
     ]
 
 
-def _last_states(db: sqlite3.Connection, epoch: int) -> list[tuple[str, int, bytes | None]]:
+def _last_states(db: sqlite3.Connection, epoch: int, step: str) -> list[tuple[str, int, bytes | None]]:
     """The last of each key before the epoch; None for one that was discarded."""
     return db.execute(
         "SELECT state_key, snap_epoch, ser_change FROM snaps JOIN (SELECT state_key, MAX(snap_epoch) AS snap_epoch "
         "FROM snaps WHERE step_id = ?1 AND snap_epoch < ?2 GROUP BY state_key) USING (state_key, snap_epoch) "
         "WHERE step_id = ?1",
-        (SOURCE_STEP, epoch),
+        (step, epoch),
     ).fetchall()
 
 

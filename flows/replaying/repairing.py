@@ -11,9 +11,13 @@ from typing import cast
 from redis import Redis
 
 from connectors.archive.chapter import Chapter
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, StreamLost
+from connectors.once import Mark
+from connectors.output_stream import OutputStream
 from connectors.redis_client import translated
-from connectors.settings import Settings
+from connectors.settings import Keys, Settings
+from connectors.stream_ids import parts
+from connectors.stream_rows import least_reach
 from connectors.views import Views
 from connectors.writer import Lease
 from flows.generations import Reread, asked_generation, request_generation
@@ -44,6 +48,35 @@ def check_repairable(client: Redis, settings: Settings, views: Views, chapter: C
             f"{stream} holds records: begin with a snapshot of the job (--from), whose state can be compared with "
             "them, or delete the stream first: then all of it is written anew from the archive's image"
         )
+
+
+def floors_of(client: Redis, keys: Keys, marks: Mapping[str, Mark]) -> dict[str, str]:
+    """Of the streams that hold records, those that were trimmed beyond the marks of a snapshot (by the number of the
+    stream), and the least reach of what is left in each: what is below it was in the stream before. A stream that
+    holds none has no floor.
+
+    Raises `ConfigError` when a stream ends before what the snapshot says was written: what came in between would be
+    missing for ever.
+    """
+    floors: dict[str, str] = {}
+    with translated("reading the streams"):
+        firsts = [cast("list[tuple[str, object]]", client.xrange(stream, count=1)) for stream in keys.changes]
+    for number, (stream, first) in enumerate(zip(keys.changes, firsts, strict=True)):
+        mark = marks.get(str(number))
+        if mark is None or mark.feed or not any(firsts):
+            floors[stream] = ""
+            continue
+        try:
+            OutputStream(client, stream, None).expect_end(mark.seen, checkpointed=True)
+        except StreamLost as exc:
+            raise ConfigError(
+                f"{stream} ends before {mark.seen}, which was written already when the snapshot was saved: Redis lost "
+                "entries; begin with an older snapshot (--from), or delete the stream first: then all of it is written "
+                "anew from the archive's image"
+            ) from exc
+        if first and parts(first[0][0]) > parts(mark.entry_id):
+            floors[stream] = least_reach(client, stream)
+    return floors
 
 
 def ask_for_reading(

@@ -10,12 +10,14 @@ from redis import Redis
 
 from connectors.ending import Ending
 from connectors.errors import ConfigError
+from connectors.once import Mark
+from connectors.records import Record, Versions
 from connectors.redis_client import connect
-from connectors.settings import Settings
+from connectors.settings import Keys, Settings
 from connectors.writer import acquire
 from flows.generations import Reread
 from flows.job import made_with
-from flows.replaying.repairing import ask_for_reading, check_repairable
+from flows.replaying.repairing import ask_for_reading, check_repairable, floors_of
 from flows.views import parse_views
 from tests.connectors.archive.past import chapter_of
 
@@ -56,6 +58,31 @@ def test_a_stream_with_records_needs_a_snapshot_of_the_job_that_wrote_them(world
     world.check()
     with pytest.raises(ConfigError, match="begin with a snapshot of the job"):
         world.check(from_snapshot=False)
+
+
+def reaching(position: str, row: str) -> Any:
+    return Record("films", "u", "a", 1, position, Versions(row, {}), after="{}", changed=()).to_fields()
+
+
+def test_a_stream_that_was_trimmed_beyond_the_snapshot_has_a_floor(world: World) -> None:
+    keys = Keys(world.settings.prefix, shards=2)
+    stream, other = keys.changes
+
+    def floors(mark: str, seen: str, *, feed: str = "") -> dict[str, str]:
+        marks = {"0": Mark(mark, seen, anchored=True, feed=feed), "1": Mark.at("0-0")}
+        return floors_of(world.client, keys, marks)
+
+    assert floors("3-0", "5-0") == {stream: "", other: ""}, "all of an empty one is written"
+    for at, reach in ((4, "b"), (5, "a"), (6, "c"), (7, "d")):
+        world.client.xadd(stream, reaching("9" if reach == "b" else reach, reach), id=f"{at}-0")
+    assert floors("4-0", "6-0") == {}, "what the job would take back, no more"
+    assert floors("3-0", "6-0") == {stream: "a"}
+    world.client.xdel(stream, "5-0")
+    assert floors("5-0", "7-0") == {}, "a hole is to be filled"
+    assert floors("3-0", "7-0", feed="replay:other") == {stream: ""}
+    assert floors_of(world.client, keys, {}) == {stream: "", other: ""}
+    with pytest.raises(ConfigError, match=r"ends before 8-0, .*begin with an older snapshot"):
+        floors("5-0", "8-0")
 
 
 def test_the_jobs_settings_must_be_those_of_the_replay(world: World) -> None:
