@@ -32,6 +32,7 @@ class Flow:
         self.views = views
         self._interval_s = interval_s
         self._jobs: list[Job] = []
+        self._logged_before: dict[Path, int] = {}
 
     def __enter__(self) -> Flow:
         return self
@@ -42,6 +43,7 @@ class Flow:
     def start(self, shape: Shape | None = None) -> None:
         self.shape = shape or self.shape
         self.starts += 1
+        self._logged_before = {path: path.stat().st_size for path in self.log_paths()}
         addresses = free_addresses(self.shape.processes) if self.shape.processes > 1 else []
         self._jobs = [self._job(i, addresses) for i in range(self.shape.processes)]
         for job in self._jobs:
@@ -91,10 +93,10 @@ class Flow:
         return sorted(self.folder.glob("process-*/job.log"))
 
     def last_words(self) -> list[str]:
-        """The last line of each process that is no event of its log."""
+        """The last line of each process that is no event of its log, since they were started last."""
         said: list[str] = []
         for path in self.log_paths():
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = path.read_bytes()[self._logged_before.get(path, 0) :].decode(errors="replace").splitlines()
             said += [line for line in lines if not _is_event(line)][-1:]
         return said
 

@@ -182,11 +182,17 @@ class Rig:
         self.flow.start()
 
     def spring(self, trap: Trap, timeout_s: float = 20.0) -> None:
-        """Set the trap before Redis and wait until it has done its work; raises `RoundFailed` when nothing came."""
+        """Set the trap before Redis and wait until it has done its work; raises `RoundFailed` when nothing came.
+
+        A job that ended as it may, as one that finds Redis full when it starts, is started again meanwhile.
+        """
         self.redis_proxy.set(trap)
         try:
             deadline = time.monotonic() + timeout_s
             while not trap.sprung.is_set():
+                if not self.flow.running and not trap.sprung.is_set():  # in this order: a trap may kill, once sprung
+                    self.keep_running()
+                    deadline = time.monotonic() + timeout_s
                 if time.monotonic() > deadline:
                     raise RoundFailed(f"no batch came within {timeout_s:.0f} s for {type(trap).__name__}")
                 if not self.workload.running:
