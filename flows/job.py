@@ -81,38 +81,14 @@ def begin(
     is a new job, but for one that was asked to read again. Raises `ConfigError` for settings that the job cannot go on
     with, `StreamLost` when Redis no longer knows of it, `Fenced` when the lock is another's by now.
     """
-    with translated("reading the job's state in Redis"):
-        known = cast("dict[str, str]", client.hgetall(settings.keys.job))
+    known = _known(client, settings)
     if store is not None and store.job_id is None and store.has_state:
         raise ConfigError(
             f"recovery folder {store.folder}: it holds state, and no {LABEL} that says of which job; restore that file "
             "with the rest of its copy, or name a new folder, which reads a snapshot again"
         )
-    beginning = _Beginning(client, settings, times, policies, lease.fence.token)
-    if store is not None and _is_known(store, known):
-        check_same(known, settings, views)
-        check_same(store.made_for, settings, views)
-        if "asked" in known or _generation(known) > store.generation:
-            job = beginning.next(known)
-            store = _emptied(store, job, settings, views)
-        else:
-            check_states(store.folder)  # what cannot be read is refused, before the engine panics
-            job = _job(known, beginning.run_id)
-        log.info(
-            "job.resumed" if store.has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position
-        )
-    elif store is None and "asked" in known:
-        check_same(known, settings, views)
-        job = beginning.next(known)
-    elif store is not None and (note := read_note(store.folder)) is not None:
-        job = beginning.handed_over(note, store, known, views)
-        log.info("job.begun_after_replay", job=job.job_id, replay=note.name, position=job.snapshot_position)
-    elif store is not None and (store.has_state or store.generation > 1):
-        job = beginning.repaired(store, known)
-        store = _emptied(store, job, settings, views)
-    else:
-        job = beginning.new()
-        log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
+    beginning = _Beginning(client, settings, views, times, policies, lease.fence.token)
+    job = beginning.job(store, known)
     ours = f"process:{beginning.run_id}:"
     stale = [name for name in known if name not in WRITER_FIELDS and not name.startswith(ours)]
     _write(lease, settings, views, launch, job, stale=stale)
@@ -122,17 +98,22 @@ def begin(
     return job
 
 
+def _known(client: Redis, settings: Settings) -> dict[str, str]:
+    """What Redis knows of the job; nothing when there was none."""
+    with translated("reading the job's state in Redis"):
+        return cast("dict[str, str]", client.hgetall(settings.keys.job))
+
+
 def _is_known(store: Store, known: Mapping[str, str]) -> bool:
     """Whether Redis knows of the store's job, and has not forgotten that its state is of a later generation."""
     return store.job_id is not None and known.get("job_id") == store.job_id and _generation(known) >= store.generation
 
 
-def _emptied(store: Store, job: Job, settings: Settings, views: Views) -> Store:
-    """The store without its state, which is of an earlier generation. It is labelled first, for that may
-    be all that still tells of the job when this run is cut off and Redis loses its last.
+def _empty(store: Store, job: Job, settings: Settings, views: Views) -> None:
+    """Throw away the store's state, which is of an earlier generation. It is labelled first, for that may be all that
+    still tells of the job when this run is cut off and Redis loses its last.
     """
-    emptied = empty_store(store, first=lambda: _label(store.folder, job, settings, views))
-    return emptied._replace(generation=job.generation)
+    empty_store(store, first=lambda: _label(store.folder, job, settings, views))
 
 
 def _label(folder: Path, job: Job, settings: Settings, views: Views) -> None:
@@ -145,15 +126,48 @@ class _Beginning(NamedTuple):
 
     client: Redis
     settings: Settings
+    views: Views
     times: SourceTimes
     policies: Policies
     run_id: str
 
-    def new(self) -> Job:
-        """A job that nothing is known of."""
-        return Job(uuid.uuid4().hex, self.run_id, self.times.now(), self._ends())
+    def job(self, store: Store | None, known: Mapping[str, str]) -> Job:
+        """The job that the store and Redis tell of, or a new one. State that the job cannot go on with is thrown away,
+        or refused.
+        """
+        if store is not None and _is_known(store, known):
+            return self._resumed(store, known)
+        if store is None and "asked" in known:
+            check_same(known, self.settings, self.views)
+            return self._next(known)
+        if store is not None and (note := read_note(store.folder)) is not None:
+            return self._handed_over(note, store, known)
+        if store is not None and (store.has_state or store.generation > 1):
+            return self._repaired(store, known)
+        return self._new()
 
-    def handed_over(self, note: Note, store: Store, known: Mapping[str, str], views: Views) -> Job:
+    def _new(self) -> Job:
+        """A job that nothing is known of."""
+        job = Job(uuid.uuid4().hex, self.run_id, self.times.now(), self._ends())
+        log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
+        return job
+
+    def _resumed(self, store: Store, known: Mapping[str, str]) -> Job:
+        """The store's job, in the generation that was asked for, if one was."""
+        check_same(known, self.settings, self.views)
+        check_same(store.made_for, self.settings, self.views)
+        has_state = store.has_state
+        if "asked" in known or _generation(known) > store.generation:
+            job = self._next(known)
+            _empty(store, job, self.settings, self.views)
+            has_state = False
+        else:
+            check_states(store.folder)  # what cannot be read is refused, before the engine panics
+            job = _job(known, self.run_id)
+        log.info("job.resumed" if has_state else "job.begun_again", job=job.job_id, snapshot=job.snapshot_position)
+        return job
+
+    def _handed_over(self, note: Note, store: Store, known: Mapping[str, str]) -> Job:
         """A job that goes on right after a replay's end, with its views, its state and its id."""
         where = f"recovery folder {store.folder}: it is that of the replay {note.name}"
         if note.into:
@@ -167,10 +181,12 @@ class _Beginning(NamedTuple):
                 f"{where}, and {self.settings.keys.job} names another job already; give the job that goes on after the "
                 "replay a DBWATCH_PREFIX of its own"
             )
-        check_same(note.made_for, self.settings, views)
-        return Job(note.replay_id, self.run_id, note.cut, self._ends())
+        check_same(note.made_for, self.settings, self.views)
+        job = Job(note.replay_id, self.run_id, note.cut, self._ends())
+        log.info("job.begun_after_replay", job=job.job_id, replay=note.name, position=job.snapshot_position)
+        return job
 
-    def next(self, known: Mapping[str, str]) -> Job:
+    def _next(self, known: Mapping[str, str]) -> Job:
         """The generation that was asked for, at the time asked for if the source can still read as of then."""
         asked = _job(known, self.run_id)
         reread = asked.reread or Reread("asked", "")
@@ -179,7 +195,7 @@ class _Beginning(NamedTuple):
         _tell(job, reread)
         return job
 
-    def repaired(self, store: Store, known: Mapping[str, str]) -> Job:
+    def _repaired(self, store: Store, known: Mapping[str, str]) -> Job:
         """The store's job in another generation, if Redis may lose what it knew of it; raises `StreamLost` if not."""
         another = known.get("job_id", store.job_id) != store.job_id
         why = "another job has begun there since, with another recovery folder" if another else "Redis lost its data"
@@ -198,6 +214,7 @@ class _Beginning(NamedTuple):
         generation = max(store.generation, _generation(known)) + 1
         job = Job(store.job_id or uuid.uuid4().hex, self.run_id, position, self._ends(), generation, reread)
         _tell(job, reread)
+        _empty(store, job, self.settings, self.views)
         return job
 
     def _time_for(self, reread: Reread, position: str) -> tuple[Reread, str]:
@@ -232,8 +249,7 @@ def joined(client: Redis, settings: Settings, views: Views) -> tuple[Job, Lease]
     once all are connected, for each checks and begins before it connects. Raises `ConfigError` when this process was
     given other settings.
     """
-    with translated("reading the job's state in Redis"):
-        known = cast("dict[str, str]", client.hgetall(settings.keys.job))
+    known = _known(client, settings)
     check_same(known, settings, views)
     fence = Fence(settings.keys.job, known["run_id"], int(known["writer_epoch"]))
     job = _job(known, fence.token)._replace(chapter=known.get("chapter", ""))
