@@ -15,7 +15,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
 from connectors import logs
-from connectors.archive.settings import parse_archive
+from connectors.archive.settings import ArchiveSettings, parse_archive
 from connectors.dead_letters import DeadLetter, Emitted, Output, Outputs
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, Stopped
@@ -37,7 +37,7 @@ from flows.join.plan import Plan
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.oplog_watch import OplogWatch
-from flows.policies import parse_policies
+from flows.policies import Policies, parse_policies
 from flows.process import (
     collect_seldom,
     end_on_signals,
@@ -148,31 +148,76 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
     config, file = settings.config(), str(settings.config_path)
     views, policies = parse_views(config, file=file), parse_policies(config, file=file)
     archive = parse_archive(config, settings.archive, file=file)
-    store = None
-    if launch.recovery is not None and launch.leads:
-        finish_store(launch.recovery)
-        store = open_store(launch.recovery, flow_id=FLOW_ID)
-        _check_steps(store, settings, views)
-    if launch.recovery is None:
-        log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
-    if archive is not None and launch.recovery is None:
-        log.warning("archive.off", reason="a job without a recovery folder keeps none")
-        archive = None
-    if archive is not None:
-        check_folder(archive, collections=views.collections)
+    store = _checked_store(settings, launch, views)
+    archive = None if archive is None else _checked_archive(archive, launch, views)
     # A collection of a job that has begun may have been dropped since.
     begins = launch.leads and (store is None or store.job_id is None)
     check_mongo(uri=settings.mongo_uri, database=settings.mongo_db, collections=views.collections, must_exist=begins)
     check_redis(settings.redis_url, settings.keys)
-    client = connect_redis(settings.redis_url)
-    gauges, meter = JoinGauges(), Meter()
-    recovers = launch.recovery is not None
-    health = Health(started_ms=now_ms(), join=gauges, recovers=recovers)
-    clock = ClockWatch()
-    pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending, clock=clock)
+    gauges = JoinGauges()
+    edges = _edges(settings, views, policies, launch, ending, gauges, archive, ends_after_snapshot=ends_after_snapshot)
+    try:
+        begun = edges.begun() if launch.leads else None
+        _show(edges)
+    except BaseException:
+        edges.pulse.stop()
+        raise
+    source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
+    collect_seldom()
+    take_turns_often()
+    dataflow = build(
+        views,
+        source,
+        sink,
+        shards=settings.stream_shards,
+        gauges=gauges,
+        recovers=launch.recovery is not None,
+        is_parallel=launch.is_parallel,
+        whole=archive is not None,
+    )
+    return Run(dataflow, edges.pulse, edges.again)
 
+
+def _checked_store(settings: Settings, launch: Launch, views: Views) -> Store | None:
+    """What the first process goes on with, before the lock is held; None in others, and without recovery."""
+    if launch.recovery is None:
+        log.warning("job.no_recovery", effect="a restart will read a snapshot again; -r RECOVERY keeps the position")
+        return None
+    if not launch.leads:
+        return None
+    finish_store(launch.recovery)
+    store = open_store(launch.recovery, flow_id=FLOW_ID)
+    _check_steps(store, settings, views)
+    return store
+
+
+def _checked_archive(archive: ArchiveSettings, launch: Launch, views: Views) -> ArchiveSettings | None:
+    """The archive, which can be written; None when the job keeps none."""
+    if launch.recovery is None:
+        log.warning("archive.off", reason="a job without a recovery folder keeps none")
+        return None
+    check_folder(archive, collections=views.collections)
+    return archive
+
+
+def _edges(
+    settings: Settings,
+    views: Views,
+    policies: Policies,
+    launch: Launch,
+    ending: Ending,
+    gauges: JoinGauges,
+    archive: ArchiveSettings | None,
+    *,
+    ends_after_snapshot: bool,
+) -> Edges:
+    """What makes the source and the sink, and what watches them."""
+    client = connect_redis(settings.redis_url)
+    meter, clock = Meter(), ClockWatch()
+    health = Health(started_ms=now_ms(), join=gauges, recovers=launch.recovery is not None)
+    pulse = Pulse(settings.keys, process=launch.process, meter=meter, health=health, ending=ending, clock=clock)
     again = Again(client, settings, policies, health)
-    edges = Edges(
+    return Edges(
         settings,
         views,
         policies,
@@ -187,26 +232,11 @@ def prepare(settings: Settings, launch: Launch, ending: Ending, *, ends_after_sn
         ends_after_snapshot,
         archive,
     )
-    try:
-        begun = edges.begun() if launch.leads else None
-        facts = at_now(health.facts)
-        serve(settings.metrics and settings.metrics.of_process(launch.process), Pages(facts, ending))
-        show_beside_the_engines(facts)
-        OplogWatch(settings.mongo_uri, settings.mongo_db, views.collections, health=health).start()
-    except BaseException:
-        pulse.stop()
-        raise
-    source, sink = edges.late(begun) if begun is None or launch.is_cluster else edges.at_once(*begun)
-    collect_seldom()
-    take_turns_often()
-    dataflow = build(
-        views,
-        source,
-        sink,
-        shards=settings.stream_shards,
-        gauges=gauges,
-        recovers=recovers,
-        is_parallel=launch.is_parallel,
-        whole=archive is not None,
-    )
-    return Run(dataflow, pulse, again)
+
+
+def _show(edges: Edges) -> None:
+    """The pages that show how the job is, and what they show of the oplog."""
+    settings, facts = edges.settings, at_now(edges.health.facts)
+    serve(settings.metrics and settings.metrics.of_process(edges.launch.process), Pages(facts, edges.ending))
+    show_beside_the_engines(facts)
+    OplogWatch(settings.mongo_uri, settings.mongo_db, edges.views.collections, health=edges.health).start()
