@@ -15,6 +15,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from redis import Redis
 
 from connectors.dead_letters import DeadLetter, Outputs
+from connectors.deduplication import Deduplication
 from connectors.ending import Ending
 from connectors.errors import DBWatchError, TransientError
 from connectors.hold import Hold
@@ -22,13 +23,13 @@ from connectors.last_record import last_record
 from connectors.lease import Fence
 from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
-from connectors.once import Mark, RowKey, Standing, Tail, following, reach
+from connectors.once import Mark, RowKey, Standing, Tail
 from connectors.one_ahead import OneAhead
 from connectors.output_stream import OutputStream, calls_of
 from connectors.records import Record
 from connectors.redis_client import connect
 from connectors.refusals import Refusals, Refused, letter_of_record
-from connectors.rereading import FeedBefore, as_differing
+from connectors.rereading import FeedBefore
 from connectors.retried import after_last, places_of_retried
 from connectors.settings import Keys
 from connectors.stream_ids import BEGINNING, parts
@@ -207,7 +208,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         self._tail = Tail()
         self._rereading = rereading
         self._before: FeedBefore | None = None
-        self._floor = floor
+        self._deduplication = Deduplication(self._row_at, floor)
         self._written = 0
         # How much was written up to each of the last marks. The newest checkpoint may not be durable yet.
         self._marked_at: deque[int] = deque([0], maxlen=3)
@@ -325,7 +326,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
 
     def _write(self, records: Sequence[Record]) -> None:
         """Write one call's records, leaving out what the stream has; returns when they are there."""
-        after = self._follow(self._tail, records, before=self._before)
+        after = self._deduplication.wanted(self._tail, records, before=self._before)
         self._put(after, left_out=len(records) - len(after))
 
     def _put(self, after: Sequence[Record], *, left_out: int = 0) -> None:
@@ -341,7 +342,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
                 found = self._read_tail(self._last_id, checkpointed=False)
                 if found:
                     self._written += len(found)
-                    after = self._follow(Tail(found), after)
+                    after = self._deduplication.wanted(Tail(found), after)
             try:
                 return self._send(after) if after else self._last_id
             except DBWatchError as exc:
@@ -377,37 +378,8 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         if (error := self._letters.limit.add(new)) is not None:
             self._ending.fail(error)
 
-    def _follow(self, tail: Tail, records: Sequence[Record], *, before: FeedBefore | None = None) -> list[Record]:
-        """The records that go in after `tail` or, where that says nothing of them, after what the feed said before."""
-        if tail.passed and before is None and not self._floor:
-            return list(records)
-        out: list[Record] = []
-        for record in records:
-            wanted, standing = tail.admit(record)
-            if not wanted:
-                continue
-            if standing is not None:
-                out.append(self._following(record, standing))
-            elif before is None:
-                if reach(record) >= self._floor:
-                    out.append(record)
-            else:
-                out += self._differing(before, record)
-        return out
-
-    def _differing(self, before: FeedBefore, record: Record) -> list[Record]:
-        """The record, if it says anything new, as it must read after what the feed said of its row."""
-        wanted, said = before.admit(record)
-        if not wanted:
-            return []
-        if said is None:
-            return [record]
-        return [as_differing(record, self._hold.until_done(lambda: self._out.row_at(said.entry_id)))]
-
-    def _following(self, record: Record, standing: Standing) -> Record:
-        if not record.versions.lookups:
-            return record
-        return following(record, standing.versions, self._hold.until_done(lambda: self._out.row_at(standing.entry_id)))
+    def _row_at(self, entry_id: str) -> str | None:
+        return self._hold.until_done(lambda: self._out.row_at(entry_id))
 
     def _send(self, records: Sequence[Record]) -> str:
         # What a reading is held against must stay until it is over.
