@@ -11,6 +11,9 @@ from connectors.errors import DBWatchError, Stopped
 from connectors.settings import Settings
 
 if TYPE_CHECKING:
+    from connectors.ending import Ending
+    from flows.launch import Launch
+    from flows.replay import Replay
     from flows.replaying.request import Request
     from flows.snapshots import Snapshot
 
@@ -29,7 +32,13 @@ _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S = 5, 0
     help="Go on after this copy of a recovery folder.",
 )
 @click.option("--until", metavar="TIME", default="", help="Where to end: a time, an age (15m), a position; else now.")
-@click.option("--name", default="replay", show_default=True, help="Names its stream (P:replay:NAME) and its folder.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    default="replay",
+    show_default=True,
+    help="Names its stream (P:replay:NAME) and its folder.",
+)
 @click.option(
     "--into",
     type=click.Choice(["changes"]),
@@ -88,7 +97,7 @@ def command(
     The job, its streams and its recovery folder are left alone, unless --into changes repairs the live stream. Ctrl-C
     stops with a snapshot, and the same command goes on.
 
-    Ends with 0 at its moment, with 130 when it was stopped before.
+    Ends with 0 at its moment, with 130 when it was stopped before, with 2 when it cannot be done.
     """
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from flows.replaying.request import Request, checked
@@ -123,11 +132,8 @@ def _run(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
-
     from connectors.ending import Ending
     from dbwatch.cli import INTERRUPTED
-    from dbwatch.commands.run import engine_options
     from dbwatch.replay_folder import drop_unused, made
     from dbwatch.replay_lines import json_line, text_lines
     from dbwatch.replay_progress import replay_progress
@@ -137,7 +143,8 @@ def _run(
 
     if request.replace:
         _clear(settings, request, folder)
-    launch = Launch(made(folder, asked, copied), workers)
+    recovery = made(folder, asked, copied)
+    launch = Launch(recovery, workers)
     without_backtraces()
     ending = Ending()
     end_on_signals(ending)
@@ -151,22 +158,30 @@ def _run(
             drop_unused(folder)
             raise
         _audit(settings, request)
-        ending.on_abandon(lambda: replay.leave(verbose=verbose))
-        try:
-            cli_main(replay.dataflow, **engine_options(launch, _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S))
-        except BaseException as exc:  # a panic of the engine is no Exception
-            if replay.failed(exc) and verbose:
-                raise
-        if ending.abandoned:
-            replay.leave(verbose=verbose)
+        _execute(replay, launch, ending, verbose=verbose)
     summary = replay.finish()
     if ending.error is not None:
         raise ending.error
-    assert launch.recovery is not None
     stream = settings.keys.changes[0] if request.into else settings.keys.of_replay(request.name).changes[0]
-    for line in [json_line(summary)] if as_json else text_lines(summary, request, stream, launch.recovery):
+    for line in [json_line(summary)] if as_json else text_lines(summary, request, stream, recovery):
         click.echo(line)
     return 0 if summary.finished else INTERRUPTED
+
+
+def _execute(replay: Replay, launch: Launch, ending: Ending, *, verbose: bool) -> None:
+    """Returns at the replay's end, or when it was stopped; what went wrong is in `ending`."""
+    from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
+
+    from dbwatch.commands.run import engine_options
+
+    ending.on_abandon(lambda: replay.leave(verbose=verbose))
+    try:
+        cli_main(replay.dataflow, **engine_options(launch, _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S))
+    except BaseException as exc:  # a panic of the engine is no Exception
+        if replay.failed(exc) and verbose:
+            raise
+    if ending.abandoned:
+        replay.leave(verbose=verbose)
 
 
 def _clear(settings: Settings, request: Request, folder: Path) -> None:
