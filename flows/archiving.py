@@ -88,6 +88,7 @@ def begin_chapter(
         version=version("dbwatch"),
         views=raw["views"],
         masks=raw["masks"],
+        image=None if states else {},
     )
     try:
         write_chapter(root, chapter)

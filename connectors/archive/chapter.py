@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from connectors.archive.layout import CHAPTER, progress_name
-from connectors.errors import ConfigError
+from connectors.archive.layout import CHAPTER, FileName, progress_name, run_of_progress
+from connectors.errors import ConfigError, Fenced
 
 FORMAT = 1
+_LATER_OF_CHAPTER = frozenset({"gone", "image"})
+_LATER_OF_PROGRESS = frozenset({"run", "runs", "files"})
+"""What older versions did not write."""
 
 
 class Chapter(NamedTuple):
@@ -25,7 +28,9 @@ class Chapter(NamedTuple):
 
     `begin` is the position of the image, empty as long as it is not whole; before it the chapter can say nothing.
     `views` and `masks` are what the job was told then, as JSON values: the fields of `flows.views.Views`. `folded`
-    tells, by partition, the last change (commit and number in it) that has gone into the image since.
+    tells, by partition, the last change (commit and number in it) that has gone into the image since; `gone`, by
+    partition and collection, the last file's number of those that are in the image, or were before it. `image` has the
+    numbers of the image's files by collection, None when that is not known.
     """
 
     name: str
@@ -40,6 +45,8 @@ class Chapter(NamedTuple):
     views: Sequence[Mapping[str, Any]]
     masks: Mapping[str, Sequence[str]]
     folded: Mapping[str, Sequence[int]] = MappingProxyType({})
+    gone: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+    image: Mapping[str, Sequence[int]] | None = None
 
 
 class Progress(NamedTuple):
@@ -47,6 +54,9 @@ class Progress(NamedTuple):
     is a commit that the job will not take back: what comes after it may be written anew by a restart, the same.
 
     `image` tells whether it has emitted all rows of its first reading. `at_ms` is when this was written (Unix ms).
+    `run` counts the starts of the partition's writer, and `runs` tells from which commit on (first) which run wrote
+    (second): what another one that was paused meanwhile gives a name to later is nothing. `files` is the number of
+    the last file of each collection; None when an older version wrote this.
     """
 
     partition: int
@@ -55,6 +65,14 @@ class Progress(NamedTuple):
     position: str
     image: bool
     at_ms: int
+    run: int = 0
+    runs: Sequence[Sequence[int]] = ()
+    files: Mapping[str, int] | None = None
+
+    def has_written(self, name: FileName) -> bool:
+        """Whether a file is of the run that its commit is of."""
+        owner = next((run for first, run in reversed(self.runs) if first <= name.first), None)
+        return name.run in (0, owner) or owner is None
 
 
 class Reached(NamedTuple):
@@ -68,7 +86,8 @@ def write_chapter(root: Path, chapter: Chapter) -> None:
     """Make or replace the chapter's folder entry, durably."""
     folder = root / chapter.name
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict(), "folded": dict(chapter.folded)})
+    plain = {"folded": dict(chapter.folded), "gone": {name: dict(last) for name, last in chapter.gone.items()}}
+    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict(), **plain})
     sync_folder(root)
 
 
@@ -81,7 +100,8 @@ def read_chapter(folder: Path) -> Chapter:
             f"{file}: its format is {value.get('format')}, this version reads {FORMAT}; use the version that wrote it"
         )
     try:
-        return Chapter(**{name: value[name] for name in Chapter._fields})
+        told = (name for name in Chapter._fields if name in value or name not in _LATER_OF_CHAPTER)
+        return Chapter(**{name: value[name] for name in told})
     except KeyError as exc:
         raise ConfigError(f"{file}: {exc} is missing; restore the file from a copy") from exc
 
@@ -100,22 +120,46 @@ def read_chapters(root: Path) -> list[Chapter]:
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
-    """Replaces what was said before, durably: a start that finds less here than in the recovery store takes the chapter
-    for one that lacks commits, and a file that a power failure left empty would be no progress at all.
+    """Replaces what this run said before, durably: a start that finds less here than in the recovery store takes the
+    chapter for one that lacks commits, and a file that a power failure left empty would be no progress at all.
     """
-    _write(folder / progress_name(progress.partition), progress._asdict())
+    _write(folder / progress_name(progress.partition, progress.run), progress._asdict())
+
+
+def begin_run(folder: Path, progress: Progress) -> None:
+    """From now on this run's word is that of the partition; what an earlier one may still say is not heard.
+
+    Raises `Fenced` when another run has begun as well, `OSError`.
+    """
+    file = folder / progress_name(progress.partition, progress.run)
+    try:
+        _write(file, progress._asdict(), name_it=_link)
+    except FileExistsError as exc:
+        raise Fenced(f"archive chapter {folder}: another run of the job has begun to write it; this one ends") from exc
+    for run in _runs(folder, progress.partition):
+        if run < progress.run:
+            (folder / progress_name(progress.partition, run)).unlink(missing_ok=True)
 
 
 def read_progress(folder: Path, partition: int) -> Progress | None:
-    """None when the partition has said nothing yet. Raises `ConfigError`."""
-    file = folder / progress_name(partition)
-    try:
-        value = _read(file)
-        return Progress(**{name: value[name] for name in Progress._fields})
-    except FileNotFoundError:
-        return None
-    except KeyError as exc:
-        raise ConfigError(f"{file}: {exc} is missing; the next start of the job writes it anew") from exc
+    """What the newest run says; None when the partition has said nothing yet. Raises `ConfigError`."""
+    while runs := _runs(folder, partition):
+        file = folder / progress_name(partition, max(runs))
+        try:
+            value = _read(file)
+            told = (name for name in Progress._fields if name in value or name not in _LATER_OF_PROGRESS)
+            return Progress(**{name: value[name] for name in told})
+        except FileNotFoundError:  # a start has taken its place
+            continue
+        except KeyError as exc:
+            raise ConfigError(f"{file}: {exc} is missing; the next start of the job writes it anew") from exc
+    return None
+
+
+def _runs(folder: Path, partition: int) -> list[int]:
+    """The runs of which there is a progress."""
+    found = (run_of_progress(file.name, partition) for file in folder.glob("progress-*.json"))
+    return [run for run in found if run is not None]
 
 
 def complete_until(root: Path, chapter: Chapter) -> str | None:
@@ -137,14 +181,28 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _write(file: Path, value: Mapping[str, Any]) -> None:
+def _link(whole: Path, file: Path) -> None:
+    """Give it its name unless that is taken; `FileExistsError` then."""
+    try:
+        os.link(whole, file)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if file.exists():
+            raise FileExistsError(file) from None
+        whole.replace(file)
+    else:
+        whole.unlink()
+
+
+def _write(file: Path, value: Mapping[str, Any], *, name_it: Callable[[Path, Path], object] = Path.replace) -> None:
     whole = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         with whole.open("wb") as out:
             out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
             out.flush()
             os.fsync(out.fileno())
-        whole.replace(file)
+        name_it(whole, file)
     except OSError:  # a full disk would get one of these with every epoch
         with suppress(OSError):
             whole.unlink()

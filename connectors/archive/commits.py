@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,24 +27,34 @@ Place = tuple[str, str]
 class CommitFiles:
     """A file for each collection and hour of which there is a change. What fills a row group is written at once.
 
-    `begin` is called before the first change of each commit; after its last one `finish`, `publish`.
+    `begin` is called before the first change of each commit; after its last one `finish`, `publish`. `numbers` are
+    those of each collection's last file.
     """
 
     def __init__(self, chapter: Path, partition: int, patience: Patience) -> None:
         self._chapter = chapter
         self._partition = partition
         self._patience = patience
+        self._run = 0
         self._seq = 0
         self._n = 0
+        self.numbers: dict[str, int] = {}
+        self._number_of: dict[Place, int] = {}
         self._pending: dict[Place, _Pending] = {}
         self._rows = self._characters = 0
         self._files: dict[Place, ArchiveFile] = {}
+
+    def begin_run(self, run: int, numbers: Mapping[str, int]) -> None:
+        """Before the first commit: whose files these are, and the number of the last file of each collection."""
+        self._run = run
+        self.numbers = dict(numbers)
 
     def begin(self, seq: int) -> None:
         """What comes is of the commit with this number."""
         assert not self._pending
         assert not self._files
         self._seq, self._n = seq, 0
+        self._number_of = {}
 
     def add(self, changes: Sequence[Change], characters: int) -> None:
         """More changes, in order; about so many characters do they have together."""
@@ -53,6 +63,7 @@ class CommitFiles:
             pending = self._pending.get(place)
             if pending is None:
                 pending = self._pending[place] = _Pending()
+                self._count(place)
             count = stop - start
             pending.changes += changes[start:stop]
             pending.numbers += range(self._n, self._n + count)
@@ -90,6 +101,11 @@ class CommitFiles:
             file.discard()
         self._files = {}
 
+    def _count(self, place: Place) -> None:
+        """One more file, unless it is known already."""
+        if place not in self._number_of:
+            self._number_of[place] = self.numbers[place[0]] = self.numbers.get(place[0], 0) + 1
+
     def _write_all(self) -> None:
         for place, pending in self._pending.items():
             self._write(place, len(pending.changes))
@@ -112,7 +128,8 @@ class CommitFiles:
     def _file(self, place: Place, schema: pa.Schema) -> ArchiveFile:
         file = self._files.get(place)
         if file is None:
-            name = FileName("part", self._partition, self._seq, self._seq)
+            number = self._number_of[place]
+            name = FileName("part", self._partition, self._seq, self._seq, (number, number), self._run)
             file = ArchiveFile(
                 self._chapter, collection=place[0], hour=place[1], name=name, schema=schema, patience=self._patience
             )

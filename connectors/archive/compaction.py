@@ -18,10 +18,11 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from connectors.archive import tables
-from connectors.archive.chapter import Progress, read_progress
+from connectors.archive.chapter import Chapter, Progress, read_progress, write_chapter
 from connectors.archive.clocks import times_twice, told
-from connectors.archive.layout import FileName, last_of_hour
-from connectors.archive.listing import Contents, StoredFile, contents, counting, listed, opened
+from connectors.archive.gaps import Gap, is_gap_between
+from connectors.archive.layout import FileName, StoredFile, last_of_hour
+from connectors.archive.listing import Contents, contents, counting, listed, opened
 from connectors.archive.schema import ROW_GROUP
 from connectors.archive.sorted_files import SortedFile, Step, common_schema
 from connectors.errors import ConfigError
@@ -39,7 +40,9 @@ class Group(NamedTuple):
     @property
     def segment(self) -> StoredFile:
         first, last = self.files[0], self.files[-1]
-        name = FileName("segment", first.name.partition, first.name.first, last.name.last)
+        known = [file.name.numbers for file in self.files if file.name.numbers is not None]
+        numbers = (known[0][0], max(upto for _, upto in known)) if known else None
+        name = FileName("segment", first.name.partition, first.name.first, last.name.last, numbers)
         return StoredFile(first.path.with_name(str(name)), first.collection, first.hour, name)
 
 
@@ -53,23 +56,27 @@ def groups(root: Path, name: str, *, is_closed: bool = False) -> list[Group]:
             continue
         files = [file for file in held.files if not file.is_image and file.name.partition == partition]
         for _, group in groupby(files, lambda file: (file.hour, file.collection)):
-            found.extend(_of_hour(list(group), progress, is_closed=is_closed))
+            found.extend(_of_hour(list(group), progress, held.gaps, is_closed=is_closed))
     return found
 
 
-def _of_hour(files: Sequence[StoredFile], progress: Progress, *, is_closed: bool) -> Iterator[Group]:
+def _of_hour(
+    files: Sequence[StoredFile], progress: Progress, missing: Sequence[Gap], *, is_closed: bool
+) -> Iterator[Group]:
     settled = [file for file in files if file.name.last <= progress.durable]
     if is_closed or last_of_hour(files[0].hour) < progress.position:
         if len(settled) == len(files) and any(file.name.kind == "part" for file in files):
-            yield from packed(settled, limit=SEGMENT_BYTES)
+            yield from packed(settled, limit=SEGMENT_BYTES, missing=missing)
         return
     parts = [file for file in settled if file.name.kind == "part"]
     if len(parts) > MANY_PARTS:
-        yield from packed(parts, limit=SEGMENT_BYTES)
+        yield from packed(parts, limit=SEGMENT_BYTES, missing=missing)
 
 
-def packed(files: Sequence[StoredFile], *, limit: int) -> Iterator[Group]:
-    """Consecutive files together, as long as they have no more text than the limit; a segment alone stays as it is."""
+def packed(files: Sequence[StoredFile], *, limit: int, missing: Sequence[Gap] = ()) -> Iterator[Group]:
+    """Consecutive files together, as long as they have no more text than the limit, and nothing is missing in between,
+    for a gap must stay one; a segment alone stays as it is.
+    """
     waiting: list[StoredFile] = []
     size = 0
     for file in files:
@@ -77,7 +84,7 @@ def packed(files: Sequence[StoredFile], *, limit: int) -> Iterator[Group]:
             bytes_of_text = text_bytes(file)
         except (ConfigError, FileNotFoundError):
             bytes_of_text = limit  # stays alone, so that it spoils no other's group
-        if waiting and size + bytes_of_text > limit:
+        if waiting and (size + bytes_of_text > limit or is_gap_between(missing, waiting[-1], file)):
             yield from _group(waiting)
             waiting, size = [], 0
         waiting.append(file)
@@ -138,10 +145,28 @@ def _require_settled(root: Path, group: Group) -> None:
 
 def clean(root: Path, name: str, *, step: Step = lambda _: None) -> int:
     """Delete what a work that was cut off has left of files that count no more; how many those were."""
-    held = contents(root, name)
-    files = leftovers(held, listed(root / name))
+    return clear(root, contents(root, name), step=step)
+
+
+def clear(root: Path, held: Contents, *, step: Step) -> int:
+    """Delete the leftovers of a chapter; how many those were. Nobody misses them: the chapter tells that they went."""
+    files = leftovers(held, listed(held.folder))
+    chapter = held.chapter._replace(gone=_gone(held.chapter, files))
+    if chapter.gone != held.chapter.gone:
+        step("tell what goes")
+        write_chapter(root, chapter)
     delete(files, step=step)
     return len(files)
+
+
+def _gone(chapter: Chapter, files: Sequence[StoredFile]) -> dict[str, dict[str, int]]:
+    """The last file of each partition and collection whose changes are from before the chapter's beginning."""
+    gone = {partition: dict(last) for partition, last in chapter.gone.items()}
+    for file in files:
+        if not file.is_image and file.name.numbers is not None and last_of_hour(file.hour) <= chapter.begin:
+            of_partition = gone.setdefault(str(file.name.partition), {})
+            of_partition[file.collection] = max(of_partition.get(file.collection, 0), file.name.numbers[1])
+    return gone
 
 
 def leftovers(held: Contents, files: Sequence[StoredFile]) -> list[StoredFile]:
@@ -155,7 +180,7 @@ def leftovers(held: Contents, files: Sequence[StoredFile]) -> list[StoredFile]:
     def is_left(file: StoredFile) -> bool:
         if file.is_image:
             return file not in kept and begin != ""
-        return file not in kept or (begin != "" and last_of_hour(file.hour) <= begin)
+        return (file not in kept and not file.name.lost) or (begin != "" and last_of_hour(file.hour) <= begin)
 
     return [file for file in files if is_left(file)]
 

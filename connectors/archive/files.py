@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.archive.chapter import sync_folder
-from connectors.archive.layout import FileName, collection_folder, hour_folder
+from connectors.archive.layout import CHAPTER, FileName, collection_folder, hour_folder
 from connectors.archive.patience import Patience
 from connectors.archive.schema import COMPRESSION, REF
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, Fenced
 
 _REPEATING = ["op", "types", "named.list.element", "seq"]
 """Columns of few different values. A dictionary of the others would be made for nothing."""
@@ -38,7 +38,8 @@ class ArchiveFile:
     ) -> None:
         self._chapter = chapter
         self._folder = chapter / collection_folder(collection) / hour_folder(hour)
-        self._name = str(name)
+        self.collection = collection
+        self.name = name
         self._patience = patience
         self.hidden = self._folder / f".{name}.{uuid.uuid4().hex}"
         self._sink = _PatientSink(patience.until_done(self._opened), patience)
@@ -53,7 +54,7 @@ class ArchiveFile:
     @property
     def published(self) -> Path:
         """Where it is in the end."""
-        return self._folder / self._name
+        return self._folder / str(self.name)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """One row group."""
@@ -74,8 +75,10 @@ class ArchiveFile:
         self._sink.close()
 
     def publish(self) -> None:
-        """Give the finished file its name; durable once its folders are synced, see `sync_folders`."""
-        self._patience.until_done(lambda: self.hidden.replace(self.published))
+        """Give the finished file its name; durable once its folders are synced, see `sync_folders`. Raises `Fenced`
+        when another run has taken it away.
+        """
+        self._patience.until_done(self._publish)
 
     def discard(self) -> None:
         """Whatever has become of it: leave nothing hidden behind."""
@@ -86,6 +89,17 @@ class ArchiveFile:
 
     def sync_folders(self) -> None:
         self._patience.until_done(self._sync_folders)
+
+    def _publish(self) -> None:
+        try:
+            self.hidden.replace(self.published)
+        except FileNotFoundError as exc:
+            if not (self._chapter / CHAPTER).exists():  # perhaps it comes back
+                raise
+            raise Fenced(
+                f"archive file {self.published}: another run of the job has begun, and took back what was not whole; "
+                "this one ends"
+            ) from exc
 
     def _sync_folders(self) -> None:
         sync_folder(self._folder)

@@ -19,17 +19,18 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from connectors.archive import tables
-from connectors.archive.chapter import Chapter, write_chapter
-from connectors.archive.compaction import SEGMENT_BYTES, delete, leftovers
+from connectors.archive.chapter import Chapter, read_chapter, write_chapter
+from connectors.archive.compaction import SEGMENT_BYTES, clear
 from connectors.archive.layout import (
     IMAGE_HOUR,
     FileName,
+    StoredFile,
     collection_folder,
     hour_folder,
     image_number,
     last_of_hour,
 )
-from connectors.archive.listing import StoredFile, bounds, contents, listed, opened
+from connectors.archive.listing import bounds, contents, opened
 from connectors.archive.sorted_files import SortedFile, Step, common_schema
 
 HOURS_AT_ONCE = 6
@@ -60,21 +61,25 @@ def fold(root: Path, name: str, hour: str, *, step: Step = lambda _: None) -> Fo
     held = contents(root, name)
     cut = last_of_hour(hour)
     assert "" < held.chapter.begin < cut, "an image comes before its fold"
+    held.require(upper=cut)  # what is missing must not go unnoticed into the image
+    held.require_image()
     # An image that was cut off at this cut may have had more files.
-    delete(leftovers(held, listed(root / name)), step=step)
+    clear(root, held, step=step)
     taken = [file for file in held.files if file.is_image or file.hour <= hour]
     folding = _Folding(root, held.chapter, cut, step)
     for collection in sorted({file.collection for file in taken}):
         folding.of_collection(collection, [file for file in taken if file.collection == collection])
     step("begin at the cut")
-    chapter = held.chapter._replace(begin=cut, folded=folding.folded)
+    chapter = read_chapter(root / name)._replace(begin=cut, folded=folding.folded, image=folding.image)
     write_chapter(root, chapter)
-    delete(leftovers(contents(root, name), listed(root / name)), step=step)
+    clear(root, contents(root, name), step=step)
     return Folded(chapter, len(taken), folding.rows)
 
 
 class _Folding:
-    """Writes the files of one new image. `folded` is the chapter's own, with what was read since."""
+    """Writes the files of one new image, by collection in `image`. `folded` is the chapter's own, with what was read
+    since.
+    """
 
     def __init__(self, root: Path, chapter: Chapter, cut: str, step: Step) -> None:
         self._folder = root / chapter.name
@@ -82,6 +87,7 @@ class _Folding:
         self._number = image_number(cut)
         self._step = step
         self.folded = dict(chapter.folded)
+        self.image: dict[str, list[int]] = {}
         self.rows = 0
 
     def of_collection(self, collection: str, files: Sequence[StoredFile]) -> None:
@@ -102,6 +108,7 @@ class _Folding:
         except BaseException:
             out.discard()
             raise
+        self.image[collection] = list(range(share + 1))
 
     def _file(self, folder: Path, share: int, schema: pa.Schema) -> SortedFile:
         name = FileName("image", share, self._number, self._number)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -122,7 +122,7 @@ class ImageReading:
         for file in files:
             file.publish()
             file.sync_folders()
-        write_chapter(self._root, read_chapter(self._folder)._replace(begin=begin))
+        write_chapter(self._root, read_chapter(self._folder)._replace(begin=begin, image=_numbers(files)))
         took_s = round(time.monotonic() - began_s, 1)
         log.info("archive.image_read", chapter=chapter.name, position=position, rows=rows, took_s=took_s)
 
@@ -149,6 +149,14 @@ class ImageReading:
         for pattern in ("image-*", ".image-*"):
             for file in self._folder.glob(f"collection=*/hour={IMAGE_HOUR}/{pattern}"):
                 file.unlink(missing_ok=True)
+
+
+def _numbers(files: Sequence[ArchiveFile]) -> dict[str, list[int]]:
+    """The numbers of an image's files, by collection."""
+    found: dict[str, list[int]] = {}
+    for file in files:
+        found.setdefault(file.collection, []).append(file.name.partition)
+    return found
 
 
 class _Writing:

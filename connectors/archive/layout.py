@@ -1,19 +1,24 @@
 """How the archive's folders and files are called. Pure.
 
     ARCHIVE/CHAPTER/chapter.json
-    ARCHIVE/CHAPTER/progress-PARTITION.json
-    ARCHIVE/CHAPTER/collection=NAME/hour=2026-11-22T13/KIND-PARTITION-FIRST-LAST.parquet
+    ARCHIVE/CHAPTER/progress-PARTITION-rRUN.json
+    ARCHIVE/CHAPTER/collection=NAME/hour=2026-11-22T13/KIND-PARTITION-FIRST-LAST-FROM-TO-rRUN.parquet
 
 A *chapter* begins with a full image of every row and holds every change after it. The hour is that of the changes'
 positions, in UTC; rows of an image that was read or made later are in `hour=image`. FIRST and LAST are the *commits*
 that a file holds: the number that a partition gives to what it makes durable at the end of an epoch. For the files of
 an image, both are the image's number, which tells it from the one that it replaces.
+
+FROM and TO number what a partition has written of a collection, each part by one: so it shows when one is gone. A
+segment has the numbers of what it was made of. RUN is the run of the job that wrote a part or a progress. Files that
+were written before there were these have none.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -30,22 +35,58 @@ LONGEST_NAME = 255
 CHAPTER = "chapter.json"
 
 
+LOST = ".lost"
+"""What somebody adds to the name of a file that is gone for good: nobody misses it any more."""
+
+_NAME = re.compile(
+    r"(part|segment|image)-(\d{3,})-(\d{10,})-(\d{10,})(?:-(\d{8,})-(\d{8,}))?(?:-r(\d{4,}))?\.parquet(\.lost)?",
+    re.ASCII,
+)
+
+
 class FileName(NamedTuple):
-    """One file of a partition; of an image too, of which there is one for each collection and partition."""
+    """One file of a partition; of an image too, of which there is one for each collection and partition.
+
+    `numbers`, from and to, count what the partition has written of the collection; None in older files. `run` is that
+    of a part, 0 when it is not known. `lost`: what the file held is gone, and whoever looks after the archive knows.
+    """
 
     kind: Kind
     partition: int
     first: int
     last: int
+    numbers: tuple[int, int] | None = None
+    run: int = 0
+    lost: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind}-{self.partition:03d}-{self.first:010d}-{self.last:010d}.parquet"
+        numbers = "" if self.numbers is None else "-{:08d}-{:08d}".format(*self.numbers)
+        run = f"-r{self.run:04d}" if self.run else ""
+        suffix = LOST if self.lost else ""
+        return f"{self.kind}-{self.partition:03d}-{self.first:010d}-{self.last:010d}{numbers}{run}.parquet{suffix}"
 
     @classmethod
     def parse(cls, text: str) -> FileName | None:
         """None for a name that is none of ours, as that of a file that is still being written."""
-        found = re.fullmatch(r"(part|segment|image)-(\d{3,})-(\d{10,})-(\d{10,})\.parquet", text, re.ASCII)
-        return None if found is None else cls(found[1], int(found[2]), int(found[3]), int(found[4]))  # type: ignore[arg-type]
+        found = _NAME.fullmatch(text)
+        if found is None or (found[1] == "image" and found[8]):  # a chapter cannot do without its image
+            return None
+        numbers = None if found[5] is None else (int(found[5]), int(found[6]))
+        kind, partition, first, last = found[1], int(found[2]), int(found[3]), int(found[4])
+        return cls(kind, partition, first, last, numbers, int(found[7] or 0), bool(found[8]))  # type: ignore[arg-type]
+
+
+class StoredFile(NamedTuple):
+    """A file of a chapter, and where it is."""
+
+    path: Path
+    collection: str
+    hour: str
+    name: FileName
+
+    @property
+    def is_image(self) -> bool:
+        return self.name.kind == "image"
 
 
 def chapter_name(job_id: str, generation: int, number: int) -> str:
@@ -96,5 +137,11 @@ def image_number(begin: str) -> int:
     return seconds_of(begin) + begin.endswith("~")  # the end of an hour is later than a time within its last second
 
 
-def progress_name(partition: int) -> str:
-    return f"progress-{partition:03d}.json"
+def progress_name(partition: int, run: int = 0) -> str:
+    return f"progress-{partition:03d}-r{run:04d}.json" if run else f"progress-{partition:03d}.json"
+
+
+def run_of_progress(name: str, partition: int) -> int | None:
+    """The run that wrote a file of this partition's progress; None for another file's name."""
+    found = re.fullmatch(rf"progress-{partition:03d}(?:-r(\d{{4,}}))?\.json", name, re.ASCII)
+    return None if found is None else int(found[1] or 0)

@@ -7,7 +7,7 @@ chapter begins with.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -16,8 +16,18 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.archive.chapter import Chapter, read_chapter
-from connectors.archive.layout import IMAGE_HOUR, FileName, collection_of, hour_in, hour_of, image_number
+from connectors.archive.chapter import Chapter, Progress, read_chapter, read_progress
+from connectors.archive.gaps import Gap, gaps, gaps_that_matter
+from connectors.archive.layout import (
+    IMAGE_HOUR,
+    LOST,
+    FileName,
+    StoredFile,
+    collection_of,
+    hour_in,
+    hour_of,
+    image_number,
+)
 from connectors.archive.schema import COLUMNS
 from connectors.errors import BadRecord, ConfigError
 
@@ -25,24 +35,38 @@ LISTINGS = 100
 """How often a folder is listed anew because it has changed meanwhile, before that is called an error."""
 
 
-class StoredFile(NamedTuple):
-    path: Path
-    collection: str
-    hour: str
-    name: FileName
-
-    @property
-    def is_image(self) -> bool:
-        return self.name.kind == "image"
-
-
 class Contents(NamedTuple):
     """A chapter as it was at one time, and its files that count: by hour, collection, partition and first commit, the
-    image's first.
+    image's first. `gaps` are files that should be there, too.
     """
 
+    folder: Path
     chapter: Chapter
     files: Sequence[StoredFile]
+    gaps: Sequence[Gap]
+
+    def require(
+        self,
+        *,
+        upper: str,
+        collections: Collection[str] | None = None,
+        partition: int | None = None,
+        after: int = 0,
+    ) -> None:
+        """That no file with changes up to a position is missing, of these collections (None: of all), of one partition
+        or all, with commits after `after`. Raises `ConfigError`.
+        """
+        found = gaps_that_matter(
+            self.gaps, collections=collections, last_hour=hour_of(upper), partition=partition, after=after
+        )
+        if found:
+            raise found[0].error(self.folder)
+
+    def require_image(self, collections: Collection[str] | None = None) -> None:
+        """That no file of the image of these collections (None: of all) is missing. Raises `ConfigError`."""
+        for gap in self.gaps:
+            if gap.is_image and (collections is None or gap.collection in collections):
+                raise gap.error(self.folder)
 
 
 def contents(root: Path, name: str) -> Contents:
@@ -51,13 +75,36 @@ def contents(root: Path, name: str) -> Contents:
     for _ in range(LISTINGS):
         try:
             chapter = read_chapter(folder)
+            told = _told(folder, chapter)  # before the listing: of what it tells of, all is there by then
             files = listed(folder)
-            # A listing may miss what appears while it is made, and the chapter's image may just have been replaced.
-            if files == listed(folder) and chapter == read_chapter(folder):
-                return Contents(chapter, counting(files, chapter.begin))
+            # A listing may miss what appears while it is made, the chapter's image may just have been replaced, and a
+            # start may have taken commits back.
+            if (
+                files == listed(folder)
+                and chapter == read_chapter(folder)
+                and _runs(told) == _runs(_told(folder, chapter))
+            ):
+                written = [file for file in files if _is_of_record(file, told)]
+                missing = gaps(chapter, written, told) if chapter.begin else []
+                return Contents(folder, chapter, counting(written, chapter.begin), missing)
         except FileNotFoundError as exc:
             raise ConfigError(f"archive chapter {folder}: it is not there; see which are in {root}") from exc
     raise ConfigError(f"archive chapter {folder}: its files change faster than they can be listed; try again")
+
+
+def _told(folder: Path, chapter: Chapter) -> dict[int, Progress]:
+    found = {number: read_progress(folder, number) for number in range(chapter.partitions)}
+    return {number: progress for number, progress in found.items() if progress is not None}
+
+
+def _runs(told: Mapping[int, Progress]) -> list[tuple[int, int]]:
+    return [(number, progress.run) for number, progress in told.items()]
+
+
+def _is_of_record(file: StoredFile, told: Mapping[int, Progress]) -> bool:
+    """Not so a part that a run, paused before it gave it its name, has named after another run had replaced it."""
+    progress = told.get(file.name.partition)
+    return file.name.kind != "part" or progress is None or progress.has_written(file.name)
 
 
 def listed(folder: Path) -> list[StoredFile]:
@@ -102,9 +149,10 @@ def counting(files: Sequence[StoredFile], begin: str) -> list[StoredFile]:
     images = {file.name.first for file in files if file.is_image and file.name.first <= number}
     current = max(images, default=-1)
     first_hour = hour_of(begin) if begin else ""
+    there = [file for file in files if not file.name.lost]
     return [
         file
-        for group in groupby(files, lambda file: (file.hour, file.collection, file.name.partition))
+        for group in groupby(there, lambda file: (file.hour, file.collection, file.name.partition))
         for file in _uncovered(list(group[1]))
         if (file.name.first == current if file.is_image else file.hour >= first_hour)
     ]
@@ -170,5 +218,5 @@ def damaged(file: StoredFile, reason: str) -> ConfigError:
         commits = f"commits {name.first} to {name.last} of partition {name.partition}"
         held = f"changes of {file.collection} from the hour {file.hour} (UTC), {commits}"
         range_left = f"moments before {file.hour}:00Z, where the chapter begins before that, can still be read"
-        way_out = "restore it from a copy, or move it away: these changes are then missing"
+        way_out = f"restore it from a copy, or, to do without these changes, add {LOST} to its name"
     return ConfigError(f"archive file {file.path} cannot be read ({why}): it held {held}; {range_left}; {way_out}")

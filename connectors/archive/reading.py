@@ -174,9 +174,11 @@ def _folded(root: Path, chapter: Chapter) -> ConfigError:
 def _of_partition(
     held: Contents, partition: int, cursor: Cursor, *, upper: str, only: Iterable[str] | None
 ) -> list[StoredFile]:
-    """The files that may hold changes after the cursor, by first commit."""
+    """The files that may hold changes after the cursor, by first commit. Raises `ConfigError` when one is missing."""
     last_hour = hour_of(upper)
     wanted = None if only is None else frozenset(only)
+    after = cursor.seq if cursor.n == MAX else max(0, cursor.seq - 1)
+    held.require(upper=upper, collections=wanted, partition=partition, after=after)
     found = [
         file
         for file in held.files
@@ -250,6 +252,7 @@ def _count(file: StoredFile, cursor: Cursor, *, begin: str, upper: str) -> int:
 
 
 def _of_image(held: Contents, order: Sequence[str]) -> list[StoredFile]:
+    held.require_image(order)
     rank = {name: number for number, name in enumerate(order)}
     found = [file for file in held.files if file.is_image and file.collection in rank]
     return sorted(found, key=lambda file: (rank[file.collection], file.name.partition))

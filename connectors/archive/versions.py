@@ -119,7 +119,11 @@ class Versions:
 
 
 def _by_hour(held: Contents, collection: str, *, upper: str) -> list[list[StoredFile]]:
-    """The files of a collection that may hold something up to `upper`: the image's, then hour by hour."""
+    """The files of a collection that may hold something up to `upper`: the image's, then hour by hour. Raises
+    `ConfigError` when one of them is missing.
+    """
+    held.require(upper=upper, collections=(collection,))
+    held.require_image((collection,))
     last_hour = hour_of(upper)
     files = [file for file in held.files if file.collection == collection and (file.is_image or file.hour <= last_hour)]
     return [list(group) for _, group in groupby(files, lambda file: file.hour)]

@@ -57,7 +57,8 @@ class PartitionWriter:
     Rows are made into files in a thread of its own, a row group at a time, so that memory stays bounded. While the disk
     does not take them, the writer `is_full` after a while, and a `commit` waits. When the end is requested meanwhile,
     the job ends at once, without the snapshot that the commit is for. `guard` is called in that thread before files get
-    their names; what it raises ends the job, too.
+    their names; what it raises ends the job, too. A run that is replaced just after that gives names that count for
+    nobody, and its word of its progress is not heard: both have its number.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class PartitionWriter:
         self._failure: DBWatchError | None = None
         self._seq = 0
         self._snapshots: list[int] = []
+        self._begun = Progress(partition, 0, 0, "", image=False, at_ms=0)
         self._is_empty = True
         self._added = self._added_characters = 0
         self._taken = self._taken_characters = 0
@@ -87,13 +89,15 @@ class PartitionWriter:
     def start(self, seq: int, reached: Reached | None = None) -> None:
         """Go on after a commit, 0 for none, and what the source had reached with it. Raises `ConfigError`."""
         try:
-            take_back(self._chapter, self._partition, seq, reached)
+            begun = take_back(self._chapter, self._partition, seq, reached)
         except OSError as exc:
             raise ConfigError(
                 f"archive folder {self._chapter}: what a crash left there cannot be taken back: {exc}; mend that, or "
                 "switch the archive off"
             ) from exc
         self._seq = seq
+        self._begun = begun
+        self._files.begin_run(begun.run, begun.files or {})
         self._snapshots = [seq] * _DURABLE_AFTER
         self._files.begin(seq + 1)
         self._thread.start()
@@ -172,14 +176,24 @@ class PartitionWriter:
             self._guard()
             self._files.publish()
             self._files.begin(commit.seq + 1)
-        now_ms = time.time_ns() // 1_000_000
-        progress = Progress(self._partition, commit.seq, commit.durable, *commit.reached, at_ms=now_ms)
+        progress = self._progress(commit)
         if commit.done is None:
             with suppress(OSError):  # it is told again with the next epoch
                 write_progress(self._chapter, progress)
         else:  # a start that is told of less than the job knows begins another chapter
             self._patience.until_done(lambda: self._tell(progress))
             commit.done.set()
+
+    def _progress(self, commit: _Commit) -> Progress:
+        position, image = commit.reached
+        return self._begun._replace(
+            seq=commit.seq,
+            durable=commit.durable,
+            position=position,
+            image=image,
+            at_ms=time.time_ns() // 1_000_000,
+            files=dict(self._files.numbers),
+        )
 
     def _tell(self, progress: Progress) -> None:
         self._check_chapter()

@@ -62,6 +62,7 @@ class Archive:
         self.root = root
         self.chapter = chapter_of(begin=begin, partitions=partitions, number=number)
         self.commits = dict.fromkeys(range(partitions), 0)
+        self.numbers: dict[int, dict[str, int]] = {partition: {} for partition in range(partitions)}
         write_chapter(root, self.chapter)
 
     @property
@@ -77,7 +78,8 @@ class Archive:
             split[each.collection, hour_of(each.position)].append((n, each))
         for (collection, hour), numbered in split.items():
             batch = batch_of([each for _, each in numbered], seq=seq, numbers=[n for n, _ in numbered])
-            self._write(batch, collection, hour, FileName("part", partition, seq, seq), group=group)
+            number = self.numbers[partition][collection] = self.numbers[partition].get(collection, 0) + 1
+            self._write(batch, collection, hour, FileName("part", partition, seq, seq, (number, number)), group=group)
 
     def image(self, changes: Sequence[Change], *, share: int = 0) -> None:
         """Write rows of one collection as one file of the image that the chapter begins with."""
@@ -90,7 +92,9 @@ class Archive:
         """Every partition has come as far as this; what it has committed is durable, or up to `durable`."""
         for partition, seq in self.commits.items():
             keeps = seq if durable is None else durable
-            write_progress(self.folder, Progress(partition, seq, keeps, position, image=True, at_ms=at_ms))
+            files = dict(self.numbers[partition])
+            told = Progress(partition, seq, keeps, position, image=True, at_ms=at_ms, files=files)
+            write_progress(self.folder, told)
 
     def names(self) -> list[str]:
         """The Parquet files there are, from the chapter's folder on; also while folders are removed meanwhile."""

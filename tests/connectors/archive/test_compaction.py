@@ -51,8 +51,8 @@ def test_an_hour_that_is_over_becomes_a_segment_sorted_by_key_and_position(tmp_p
     before = everything(archive)
     compact_all(archive)
     assert archive.names() == [
-        f"{HOUR}/segment-000-0000000001-0000000003.parquet",
-        "collection=comments/hour=2027-01-15T09/part-000-0000000003-0000000003.parquet",
+        f"{HOUR}/segment-000-0000000001-0000000003-00000001-00000003.parquet",
+        "collection=comments/hour=2027-01-15T09/part-000-0000000003-0000000003-00000004-00000004.parquet",
     ]
     table = pq.read_table(archive.folder / archive.names()[0], partitioning=None)
     assert table.column("key").to_pylist() == ["a", "a", "a", "b", "b", "c"]
@@ -98,11 +98,11 @@ def test_many_parts_of_the_hour_that_goes_on_become_a_segment_and_later_one_with
     archive.commit([change("a", at(MANY_PARTS))])
     archive.progress(at(MANY_PARTS))
     compact_all(archive)
-    assert archive.names() == [f"{HOUR}/segment-000-0000000001-0000000061.parquet"]
+    assert archive.names() == [f"{HOUR}/segment-000-0000000001-0000000061-00000001-00000061.parquet"]
     archive.commit([change("a", at(HOUR_S - 1))])
     archive.progress(at(HOUR_S))
     compact_all(archive)
-    assert archive.names() == [f"{HOUR}/segment-000-0000000001-0000000062.parquet"]
+    assert archive.names() == [f"{HOUR}/segment-000-0000000001-0000000062-00000001-00000062.parquet"]
     assert len(everything(archive)) == MANY_PARTS + 2
 
 
@@ -223,7 +223,7 @@ def test_who_looks_for_a_row_looks_again_when_its_files_are_compacted(tmp_path: 
 
 def test_a_damaged_part_spoils_no_others(tmp_path: Path) -> None:
     archive = two_hours(tmp_path)
-    damaged = archive.folder / HOUR / "part-000-0000000002-0000000002.parquet"
+    damaged = archive.folder / HOUR / "part-000-0000000002-0000000002-00000002-00000002.parquet"
     damaged.write_bytes(damaged.read_bytes()[:100])
     failed = 0
     for group in groups(archive.root, archive.chapter.name):
@@ -233,10 +233,10 @@ def test_a_damaged_part_spoils_no_others(tmp_path: Path) -> None:
             failed += 1
     assert failed == 1
     assert [name.rpartition("/")[2] for name in archive.names()] == [
-        "part-000-0000000002-0000000002.parquet",
-        "segment-000-0000000001-0000000001.parquet",
-        "segment-000-0000000003-0000000003.parquet",
-        "part-000-0000000003-0000000003.parquet",
+        "part-000-0000000002-0000000002-00000002-00000002.parquet",
+        "segment-000-0000000001-0000000001-00000001-00000001.parquet",
+        "segment-000-0000000003-0000000003-00000003-00000003.parquet",
+        "part-000-0000000003-0000000003-00000004-00000004.parquet",
     ]
 
 

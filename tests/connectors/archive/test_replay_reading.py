@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.archive import reading, replay_reading
-from connectors.archive.chapter import Progress, write_chapter, write_progress
+from connectors.archive.chapter import Progress, read_progress, write_chapter, write_progress
 from connectors.archive.moment import Moment
 from connectors.archive.replay_reading import Asked, Step, replayed
 from connectors.archive.replay_state import Floor, Place, ReplayState, cut_after, cut_before
@@ -36,11 +36,19 @@ def written(root: Path, commits: Sequence[Sequence[Change]], *, durable: int, al
         writer.commit(Reached(END, image=True))
     writer.close()
     at_ms = time.time_ns() // 1_000_000 if alive else 0
-    write_progress(root / chapter_of().name, Progress(0, len(commits), durable, END, image=True, at_ms=at_ms))
+    told = told_of(root)
+    assert told.seq == len(commits)
+    write_progress(root / chapter_of().name, told._replace(durable=durable, at_ms=at_ms))
+
+
+def told_of(root: Path) -> Progress:
+    progress = read_progress(root / chapter_of().name, 0)
+    assert progress is not None
+    return progress
 
 
 def read(
-    root: Path, state: ReplayState | None = None, *, until_s: int = 50, then: Callable[[], None] = lambda: None
+    root: Path, state: ReplayState | None = None, *, until_s: int = 50, then: Callable[[], object] = lambda: None
 ) -> tuple[list[int], Step]:
     """The numbers of the changes that come out of the archive, and the last step before the database is asked; `then`
     happens after the first step.
@@ -135,7 +143,7 @@ def test_a_snapshots_commit_stays_also_while_the_job_has_not_said_so(tmp_path: P
 
 def test_as_long_as_the_image_is_not_whole_there_is_nothing_to_replay(tmp_path: Path) -> None:
     written(tmp_path, [changes(1)], durable=1)
-    write_progress(tmp_path / chapter_of().name, Progress(0, 1, 1, END, image=False, at_ms=0))
+    write_progress(tmp_path / chapter_of().name, told_of(tmp_path)._replace(image=False))
     with pytest.raises(ConfigError, match="image is not whole yet"):
         read(tmp_path)
 

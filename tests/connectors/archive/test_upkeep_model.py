@@ -122,6 +122,9 @@ class Model:
             if not file.is_image and file.name.last > self.durable:
                 assert file.name.first > self.durable
                 file.path.unlink()
+                numbers = self.archive.numbers[file.name.partition]
+                assert file.name.numbers is not None
+                numbers[file.collection] = min(numbers[file.collection], file.name.numbers[0] - 1)
         self.done = [each for each in self.done if each.seq <= self.durable]
         self.archive.commits = dict.fromkeys(self.archive.commits, self.durable)
         self.seen = []

@@ -103,7 +103,7 @@ def test_what_is_told_of_a_commit_is_on_the_disk_when_it_returns(
     writer = writer_of(chapter)
     writer.add([made(0)])
     writer.commit(reached())
-    assert {(chapter / progress_name(0)).stat().st_ino, chapter.stat().st_ino} <= set(synced)
+    assert {(chapter / progress_name(0, 1)).stat().st_ino, chapter.stat().st_ino} <= set(synced)
     assert synced[-1] == chapter.stat().st_ino
     writer.close()
 
