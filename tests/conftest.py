@@ -29,6 +29,9 @@ from tests.secured import SecuredMongod
 Document = dict[str, Any]
 REDIS_KINDS = ("valkey", "redis")
 _POLL_S = 0.02
+_LONGEST_POLL_S = 0.5
+_HERE = Path(__file__).parent
+_LONGEST_FIRST = ("faults", "acceptance", "dashboard", "benchmarks")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # else the processes that tests interrupt ignore it, too
@@ -41,6 +44,12 @@ _LIVELY = ("--setParameter", "periodicNoopIntervalSecs=1")
 # How long an example takes says something about the machine, nothing about the claim.
 hypothesis_settings.register_profile("dbwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("dbwatch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that at the end no one of several workers is left with a long one."""
+    order = {name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(_HERE).parts[0], len(order)))
 
 
 class StartMongod(Protocol):
@@ -166,11 +175,23 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Generator[StartRedi
 
 def wait_until(predicate: Callable[[], object], timeout_s: float = 30.0, *, what: str = "") -> None:
     """Return once `predicate` gives something true; fail the test, naming `what`, when it has not by then."""
+    if not comes_true(predicate, timeout_s):
+        pytest.fail(f"not within {timeout_s} s: {what or predicate}")
+
+
+def comes_true(predicate: Callable[[], object], timeout_s: float) -> bool:
+    """Whether `predicate` gives something true in time. What takes long to ask is asked less often, so that waiting
+    leaves the processor to what is waited for.
+    """
     deadline = time.monotonic() + timeout_s
-    while not predicate():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {timeout_s} s: {what or predicate}")
-        time.sleep(_POLL_S)
+    while True:
+        asked = time.monotonic()
+        if predicate():
+            return True
+        now = time.monotonic()
+        if now > deadline:
+            return False
+        time.sleep(min(max(_POLL_S, 2 * (now - asked)), _LONGEST_POLL_S))
 
 
 def _running(server: Valkey) -> Generator[Valkey]:

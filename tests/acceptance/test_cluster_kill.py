@@ -21,7 +21,7 @@ from tests.conftest import wait_until
 
 __all__ = ["settings"]  # a fixture
 
-MOVIES, USERS, COMMENTS = 30, 10, 6000
+MOVIES, USERS, COMMENTS = 30, 10, 4000
 Options = Callable[[Path, int], list[str]]
 
 

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from tests.acceptance.oracle import SECRET, Document, batch_join, differences, read_feed
 from tests.acceptance.processes import DBWATCH, ENGINE, Cluster, Job, free_addresses
 from tests.acceptance.workload import Workload
-from tests.conftest import REDIS_KINDS, wait_until
+from tests.conftest import REDIS_KINDS, comes_true, wait_until
 
 Settings = dict[str, str]
 
@@ -50,9 +50,7 @@ def expect_no_differences(
         )
         return not bad
 
-    deadline = time.monotonic() + 30
-    while not check() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    comes_true(check, 60)
     assert bad == []
 
 

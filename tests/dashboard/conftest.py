@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from redis import Redis
 
@@ -33,8 +34,18 @@ def client(valkey: Valkey) -> Iterator[Redis]:
     client.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """What tests hash costs the least that argon2 can do, and so does what servers verify of it; the real parameters
+    are tested with the passwords.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("connectors.passwords._hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
 @pytest.fixture(scope="module")
-def accounts(client: Redis, keys: Keys) -> Accounts:
+def accounts(client: Redis, keys: Keys, quick_hashes: None) -> Accounts:
     accounts = Accounts(client, keys)
     accounts.add(NAME, PASSWORD)
     return accounts
