@@ -42,3 +42,8 @@ def _checked_ms(number: int, text: str) -> int:
 def written(ms: int) -> str:
     """A Unix time in milliseconds as ISO 8601 in UTC, to the millisecond, as `unix_ms` reads it."""
     return iso_of_ms(ms).replace("000Z", "Z")
+
+
+def to_the_second(ms: int) -> str:
+    """The same without what goes beyond the second."""
+    return iso_of_ms(ms // 1000 * 1000)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from connectors.letters import Letter
+from connectors.times import to_the_second
 
 _WIDEST_KEY = 28
 
@@ -39,12 +39,12 @@ def _cells(found: Letter) -> tuple[str, ...]:
     letter = found.letter
     key = letter.key or "(not decodable)"
     short = key if len(key) <= _WIDEST_KEY else key[: _WIDEST_KEY - 1] + "…"
-    return found.id, _time(found.at_ms), letter.stage, letter.collection, short, letter.op, letter.error
+    return found.id, to_the_second(found.at_ms), letter.stage, letter.collection, short, letter.op, letter.error
 
 
 def _everything(found: Letter) -> dict[str, Any]:
     letter = found.letter
-    fields = {"id": found.id, "at": _time(found.at_ms), **letter._asdict()}
+    fields = {"id": found.id, "at": to_the_second(found.at_ms), **letter._asdict()}
     return fields | {"event": _value(letter.event)}
 
 
@@ -53,7 +53,3 @@ def _value(text: str) -> Any:
         return orjson.loads(text)
     except ValueError:
         return text
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

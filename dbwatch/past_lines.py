@@ -16,11 +16,12 @@ import orjson
 from connectors.archive.past import PastVersion, record_of
 from connectors.archive.travel import Absence, Gap, Past
 from connectors.changes import Change
+from connectors.mongo_events import position_ms
 from connectors.rows import loads
 from connectors.summaries import OPS, Diff, one_line, summary_of
-from connectors.times import written
+from connectors.times import to_the_second, written
+from dbwatch.tail_lines import OP_COLOURS, cause_text, diff_text
 
-_OP_COLOURS = {"c": "green", "u": "yellow", "d": "red", "r": "cyan"}
 _LONGEST_KEY = 80
 _UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -30,7 +31,7 @@ def past_lines(past: Past, lookups: Sequence[str], *, then: str) -> Iterator[str
     yield " ".join([click.style(past.view, bold=True), one_line(past.key, _LONGEST_KEY), click.style(then, dim=True)])
     made = past.made_by
     yield "  " + "  ".join([*_head(made), click.style(f"position {made.position}", dim=True)])
-    yield from (f"    {_diff(diff)}" for diff in _diffs(past.view, past.key, made, lookups))
+    yield from (f"    {diff_text(diff)}" for diff in _diffs(past.view, past.key, made, lookups))
     if past.row is None:
         yield "  this version was gone before it could be read; a delete followed"
     else:
@@ -62,7 +63,7 @@ def absence_line(view: str, key: str, absence: Absence, *, then: str) -> str:
 def version_lines(view: str, key: str, version: PastVersion | Gap, lookups: Sequence[str]) -> Iterator[str]:
     """One version: when, what, because of which lookup, the row in words, its position; then what changed."""
     if isinstance(version, Gap):
-        begin, end = (_second(position) for position in version)
+        begin, end = (to_the_second(position_ms(position)) for position in version)
         yield click.style(f"-- from {begin} to {end} nothing was recorded --", fg="magenta")
         return
     words = list(_head(version))
@@ -70,7 +71,7 @@ def version_lines(view: str, key: str, version: PastVersion | Gap, lookups: Sequ
         words.append(summary_of(record_of(view, key, version, lookups)).row)
     words.append(click.style(version.position, dim=True))
     yield "  ".join(word for word in words if word)
-    yield from (f"    {_diff(diff)}" for diff in _diffs(view, key, version, lookups))
+    yield from (f"    {diff_text(diff)}" for diff in _diffs(view, key, version, lookups))
 
 
 def version_json(view: str, key: str, version: PastVersion | Gap) -> str:
@@ -88,23 +89,17 @@ def shown_json(text: str) -> str:
 
 def _head(version: PastVersion) -> Iterator[str]:
     yield click.style(written(version.ts_ms), dim=True)
-    yield click.style(OPS.get(version.op, version.op), fg=_OP_COLOURS.get(version.op))
+    yield click.style(OPS.get(version.op, version.op), fg=OP_COLOURS.get(version.op))
     if version.is_first:
         yield click.style(
             "(in the archive's image)" if version.op != "d" else "(not in the archive's next image)", dim=True
         )
     if version.cause is not None:
-        yield click.style(f"(because of {version.cause})", fg="magenta")
+        yield cause_text(version.cause)
 
 
 def _diffs(view: str, key: str, version: PastVersion, lookups: Sequence[str]) -> tuple[Diff, ...]:
     return summary_of(record_of(view, key, version, lookups)).diffs
-
-
-def _diff(diff: Diff) -> str:
-    arrow = click.style("->", dim=True)
-    old = "" if diff.old is None else f"{click.style(diff.old, fg='red')} "
-    return f"{diff.path}: {old}{arrow} {click.style(diff.new, fg='green')}"
 
 
 def _fields(version: PastVersion) -> dict[str, Any]:
@@ -122,7 +117,3 @@ def _fields(version: PastVersion) -> dict[str, Any]:
 
 def _place(change: Change | None) -> dict[str, Any] | None:
     return None if change is None else {"op": change.op, "position": change.position, "ts_ms": change.ts_ms}
-
-
-def _second(position: str) -> str:
-    return written(int(position[:8], 16) * 1000)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from connectors.rows import iso_of_ms
+from connectors.times import to_the_second
 from flows.replaying.request import Request
 from flows.replaying.tally import Summary
 
@@ -19,7 +19,7 @@ def text_lines(summary: Summary, request: Request, stream: str, recovery: Path) 
     yield f"replay {request.name}: {total:,} records written to {stream}" + (f" ({views})" if views else "")
     letters = f", {summary.letters:,} dead letters" if summary.letters else ""
     yield f"  {summary.read:,} changes read, {summary.left_out:,} duplicates left out{letters}"
-    span = " to ".join(f"{iso_of_ms(at_ms)[:19]}Z" for at_ms in (summary.from_ms, summary.until_ms) if at_ms)
+    span = " to ".join(to_the_second(at_ms) for at_ms in (summary.from_ms, summary.until_ms) if at_ms)
     yield f"  {span or 'nothing was read'}, in {summary.took_s:.1f} s"
     if not summary.finished:
         yield "  stopped before its end: the same command goes on from here"

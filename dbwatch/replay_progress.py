@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from connectors.archive.replay_source import ReplayProgress
-from connectors.rows import iso_of_ms
+from connectors.times import to_the_second
 from dbwatch.progress import ProgressLine
 
 Tell = Callable[[ReplayProgress], None]
@@ -36,7 +36,7 @@ def text_of(progress: ReplayProgress, rate: float) -> str:
     """One line for a person. What a narrow terminal cuts off is at its end."""
     total = progress.read + progress.left
     doing = "from MongoDB's log" if progress.tail else f"of about {total:,} changes"
-    at = f", at {iso_of_ms(progress.at_ms)[:19]}Z" if progress.at_ms else ""
+    at = f", at {to_the_second(progress.at_ms)}" if progress.at_ms else ""
     left = f", {_duration(progress.left / rate)} left" if rate > 0 and progress.left else ""
     return f"replaying: {rate:,.0f}/s{left}, {progress.read:,} {doing}{at}"
 

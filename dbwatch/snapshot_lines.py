@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from connectors.amounts import size_text
+from connectors.times import to_the_second
 from flows.snapshots import Damaged, Snapshot, to_json
 
 _JOB_LETTERS = 8
@@ -25,8 +25,8 @@ def snapshot_lines(snapshot: Snapshot) -> Iterator[str]:
     """All that is known of one, a line each."""
     yield f"snapshot    {snapshot.name}"
     yield f"folder      {snapshot.folder}"
-    yield f"saved       {iso(snapshot.saved_ms)}"
-    yield f"goes up to  {iso(snapshot.position_ms)}, position {snapshot.position}"
+    yield f"saved       {to_the_second(snapshot.saved_ms)}"
+    yield f"goes up to  {to_the_second(snapshot.position_ms)}, position {snapshot.position}"
     yield f"size        {size_text(snapshot.size)}, {_partitions(len(snapshot.files), 'recovery partition')}"
     yield f"job         {snapshot.job_id}, generation {snapshot.generation}, flow {snapshot.flow}"
     yield f"version     {_version(snapshot)}, format {snapshot.state_format}"
@@ -45,16 +45,18 @@ def snapshot_json(found: Snapshot | Damaged) -> str:
     return json.dumps({**values, "damaged": found.problem if isinstance(found, Damaged) else None})
 
 
-def iso(at_ms: int) -> str:
-    """A moment in UTC, to the second."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _cells(found: Snapshot | Damaged) -> tuple[str, ...]:
     if isinstance(found, Damaged):
         return found.name, f"damaged: {found.problem}"
     job = f"{found.job_id[:_JOB_LETTERS]} generation {found.generation}"
-    return found.name, iso(found.saved_ms), iso(found.position_ms), size_text(found.size), _version(found), job
+    return (
+        found.name,
+        to_the_second(found.saved_ms),
+        to_the_second(found.position_ms),
+        size_text(found.size),
+        _version(found),
+        job,
+    )
 
 
 def _version(snapshot: Snapshot) -> str:

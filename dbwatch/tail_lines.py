@@ -14,7 +14,7 @@ from connectors.rows import loads
 from connectors.stream_ids import Placed
 from connectors.summaries import OPS, Diff, Joined, one_line, summary_of
 
-_OP_COLOURS = {"c": "green", "u": "yellow", "d": "red", "r": "cyan"}
+OP_COLOURS = {"c": "green", "u": "yellow", "d": "red", "r": "cyan"}
 _LONGEST_KEY = 40
 
 
@@ -39,7 +39,7 @@ def text_line(entry: Placed[Record]) -> str:
     words = [
         click.style(_clock(record.ts_ms), dim=True),
         click.style(f"{record.view:<10}", bold=True),
-        click.style(f"{OPS.get(record.op, record.op):<7}", fg=_OP_COLOURS.get(record.op)),
+        click.style(f"{OPS.get(record.op, record.op):<7}", fg=OP_COLOURS.get(record.op)),
         click.style(one_line(record.key, _LONGEST_KEY), dim=True),
         summary.row,
         *(_joined_text(joined) for joined in summary.joined),
@@ -67,12 +67,18 @@ def json_line(entry: Placed[Record]) -> str:
 
 def _changes(record: Record, diffs: tuple[Diff, ...]) -> Iterator[str]:
     if diffs:
-        yield click.style("; ", dim=True).join(_diff_text(diff) for diff in diffs)
+        yield click.style("; ", dim=True).join(diff_text(diff) for diff in diffs)
     if record.cause is not None:
-        yield click.style(f"(because of {record.cause})", fg="magenta")
+        yield cause_text(record.cause)
 
 
-def _diff_text(diff: Diff) -> str:
+def cause_text(cause: str) -> str:
+    """The lookup whose change reached the row."""
+    return click.style(f"(because of {cause})", fg="magenta")
+
+
+def diff_text(diff: Diff) -> str:
+    """`path: old -> new`."""
     arrow = click.style("->", dim=True)
     old = "" if diff.old is None else f"{click.style(diff.old, fg='red')} "
     return f"{diff.path}: {old}{arrow} {click.style(diff.new, fg='green')}"

@@ -10,6 +10,7 @@ from typing import Any
 from connectors.accounts import Account
 from connectors.audit import AuditEntry
 from connectors.summaries import one_line
+from connectors.times import to_the_second
 
 _LONGEST = 100
 
@@ -27,7 +28,7 @@ def user_json(account: Account) -> str:
     found: dict[str, Any] = {
         "name": account.name,
         "role": account.role,
-        "created": iso(account.created_ms),
+        "created": to_the_second(account.created_ms),
         "by_provider": account.by_provider,
         "one_time": account.one_time,
         "used": account.used,
@@ -45,17 +46,12 @@ def audit_table(entries: Sequence[tuple[str, AuditEntry]]) -> Iterator[str]:
 
 def audit_json(entry_id: str, entry: AuditEntry) -> str:
     """One JSON object, with the entry's id."""
-    return json.dumps({"id": entry_id, "at": iso(entry.at_ms), **entry._asdict()}, ensure_ascii=False)
-
-
-def iso(at_ms: int) -> str:
-    """A moment in UTC, to the second."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return json.dumps({"id": entry_id, "at": to_the_second(entry.at_ms), **entry._asdict()}, ensure_ascii=False)
 
 
 def _cells(entry: AuditEntry) -> tuple[str, ...]:
     cells = (entry.who or "(unknown)", entry.role or "-", entry.action, entry.outcome, entry.address or "-", entry.what)
-    return (iso(entry.at_ms), *(one_line(cell, _LONGEST) for cell in cells))
+    return (to_the_second(entry.at_ms), *(one_line(cell, _LONGEST) for cell in cells))
 
 
 def _state(account: Account) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeGuard, cast
 
 from connectors.errors import ConfigError
+from connectors.known_keys import check_keys
 from connectors.rows import covers, touch
 from connectors.views import Lookup, View, Views
 from flows.policies import POLICY_KEYS
@@ -28,7 +28,7 @@ _KINDS: Mapping[type, str] = {
 
 def parse_views(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Views:
     """The views of a parsed `dbwatch.toml`; raises `ConfigError` that names the file, the key and the valid choices."""
-    _known(config, _FILE_KEYS, file, "")
+    check_keys(config, _FILE_KEYS, f"{file}:")
     tables = _table(config, "views", file, "")
     if not tables:
         raise ConfigError(f"{file}: no [views.NAME] table was found; add one, or write a file with `dbwatch init`")
@@ -43,7 +43,7 @@ def parse_views(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Vie
 def _view(name: str, tables: Mapping[str, Any], file: str, masks: dict[str, tuple[str, ...]]) -> View:
     where = f"views.{name}"
     table = _table(tables, name, file, "views")
-    _known(table, _VIEW_KEYS, file, where)
+    check_keys(table, _VIEW_KEYS, f"{file}: [{where}]")
     collection = _text(table, "collection", file, where, default=name)
     _mask(masks, collection, table, file, where)
     lookups = _table(table, "lookups", file, where, default={})
@@ -63,7 +63,7 @@ def _lookup(name: str, tables: Mapping[str, Any], file: str, parent: str, masks:
             "not `row`"
         )
     table = _table(tables, name, file, parent)
-    _known(table, _LOOKUP_KEYS, file, where)
+    check_keys(table, _LOOKUP_KEYS, f"{file}: [{where}]")
     collection = _text(table, "collection", file, where)
     _mask(masks, collection, table, file, where)
     return Lookup(
@@ -101,14 +101,6 @@ def _check_masks(view: View, masks: Mapping[str, tuple[str, ...]], file: str) ->
             raise ConfigError(
                 f"{file}: [views.{view.name}] fields: `{path}` is masked; take it out of `fields` or `mask`"
             )
-
-
-def _known(table: Mapping[str, Any], choices: Sequence[str], file: str, where: str) -> None:
-    for key in table:
-        if key not in choices:
-            close = difflib.get_close_matches(key, choices, n=1)
-            hint = f" (did you mean `{close[0]}`?)" if close else ""
-            raise ConfigError(f"{file}: {_at(where)}unknown key `{key}`{hint}; valid keys are {_list(choices)}")
 
 
 def _table(
@@ -154,10 +146,6 @@ def _is_path(text: str) -> bool:
 
 def _at(where: str) -> str:
     return f"[{where}] " if where else ""
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(f"`{n}`" for n in names)
 
 
 def _kind(value: object) -> str:

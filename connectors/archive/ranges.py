@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.archive.chapter import Chapter
+from connectors.archive.layout import seconds_of
 from connectors.archive.moment import Moment
 from connectors.archive.versions import Span
 from connectors.errors import ConfigError
-from connectors.times import written
+from connectors.mongo_events import position_ms
+from connectors.times import to_the_second, written
 
 
 class Recorded(NamedTuple):
@@ -27,7 +29,8 @@ class Recorded(NamedTuple):
 
     @property
     def text(self) -> str:
-        return f"{_told(self.begin)} to {_told(self.until)} (position {self.until[:16]})"
+        begin, until = (to_the_second(position_ms(position)) for position in (self.begin, self.until))
+        return f"{begin} to {until} (position {self.until[:16]})"
 
 
 def recorded_of(root: Path, spans: Sequence[Span]) -> list[Recorded]:
@@ -72,13 +75,13 @@ def covering(
 
 def _begins_by(one: Recorded, moment: Moment) -> bool:
     """Of the second in which the image was read, it is not known what came before it."""
-    return moment.upper >= one.begin if moment.at_ms is None else moment.second > _second(one.begin)
+    return moment.upper >= one.begin if moment.at_ms is None else moment.second > seconds_of(one.begin)
 
 
 def _reaches(one: Recorded, moment: Moment) -> bool:
     """Of the last second, it is not known what comes yet."""
     if moment.at_ms is not None:
-        return moment.second < _second(one.until)
+        return moment.second < seconds_of(one.until)
     return moment.upper[:16] <= one.until[:16]
 
 
@@ -95,11 +98,3 @@ def _check_clock(
 
 def _all(recorded: Sequence[Recorded]) -> str:
     return " and of ".join(one.text for one in recorded)
-
-
-def _second(position: str) -> int:
-    return int(position[:8], 16)
-
-
-def _told(position: str) -> str:
-    return written(_second(position) * 1000)

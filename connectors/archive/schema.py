@@ -8,7 +8,7 @@ by, the value in `after` in comparable form.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -70,16 +70,10 @@ def schema_with(paths: Sequence[str]) -> pa.Schema:
     return schema
 
 
-def changes_of(table: pa.Table | pa.RecordBatch, *, collection: str, shaper: Shaper) -> Iterator[Change]:
-    """The changes of rows of a file, shaped anew: by another shape perhaps than they were archived by, of whose fields
-    and references they hold all that was not masked then.
-    """
-    for row in table.to_pylist():
-        yield change_of(row, collection=collection, shaper=shaper)
-
-
 def change_of(row: dict[str, Any], *, collection: str, shaper: Shaper) -> Change:
-    """The change of one row of a file, shaped anew."""
+    """The change of one row of a file, shaped anew: by another shape perhaps than it was archived by, of whose fields
+    and references it holds all that was not masked then.
+    """
     before: str | None = row["before"]
     after: str | None = row["after"]
     value: Any = None if after is None else rows.loads(after)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from connectors.errors import ConfigError
+from connectors.known_keys import check_keys
 
 _KEYS = ("folder", "keep", "max_size", "enabled")
 _FOLDER = "archive"
@@ -40,12 +40,7 @@ def parse_archive(
     if table is not None and not isinstance(table, Mapping):
         raise ConfigError(f"{file}: `archive` must be a table, found {_shown(table)}; write it as [archive]")
     given = cast("Mapping[str, Any]", table or {})
-    for key in given:
-        if key not in _KEYS:
-            close = difflib.get_close_matches(key, _KEYS, n=1)
-            hint = f" (did you mean `{close[0]}`?)" if close else ""
-            listed = ", ".join(f"`{name}`" for name in _KEYS)
-            raise ConfigError(f"{file}: [archive] unknown key `{key}`{hint}; valid keys are {listed}")
+    check_keys(given, _KEYS, f"{file}: [archive]")
     enabled = given.get("enabled", True)
     if not isinstance(enabled, bool):
         raise ConfigError(f"{file}: [archive] enabled: expected true or false, found {_shown(enabled)}")

@@ -22,6 +22,7 @@ from connectors.archive.versions import Versions
 from connectors.changes import Change, Shape
 from connectors.errors import ConfigError
 from connectors.joined_rows import changed_between
+from connectors.mongo_events import position_ms
 from connectors.rows import loads, ref_of_key
 from connectors.shaping import Shaper, shaper
 from connectors.views import Lookup, View, views_of
@@ -237,8 +238,7 @@ def _continued(
     """
     first = versions[0] if versions and versions[0].is_first else None
     if first is None and stood is not None:
-        at_ms = int(stretch.begin[:8], 16) * 1000
-        yield PastVersion("d", stretch.begin, at_ms, None, stood, None, None, is_first=True)
+        yield PastVersion("d", stretch.begin, position_ms(stretch.begin), None, stood, None, None, is_first=True)
     if first is not None and last is not None:
         same = stood is not None and first.after is not None and loads(stood) == loads(first.after)
         if not (same and last.reaches(stretch)):

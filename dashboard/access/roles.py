@@ -7,13 +7,13 @@ the same value and is hidden too, and so is the value in `versions`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from connectors.errors import ConfigError
+from connectors.known_keys import check_keys
 from connectors.passwords import ROLES, Role
 from connectors.rows import covers, touch
 from connectors.settings import DEFAULTS, Settings
@@ -72,7 +72,7 @@ def roles() -> Roles:
 def parse_roles(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Roles:
     """The roles of a parsed `dbwatch.toml`; raises `ConfigError` that names the file, the key and the choices."""
     table = _table(config.get("roles", {}), file, "roles")
-    _known(table, (*ROLES, _STRANGERS), file, "roles")
+    check_keys(table, (*ROLES, _STRANGERS), f"{file}: [roles]")
     if not table:
         return Roles()
     views = tuple(_views(config, file))
@@ -80,7 +80,7 @@ def parse_roles(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Rol
     export_rows: dict[Role, int] = {}
     for role in ROLES:
         own = _table(table.get(role, {}), file, f"roles.{role}")
-        _known(own, _TABLE_KEYS, file, f"roles.{role}")
+        check_keys(own, _TABLE_KEYS, f"{file}: [roles.{role}]")
         hidden[role] = frozenset(_hidden(own, views, file, f"[roles.{role}] hide"))
         export_rows[role] = _count(own, EXPORT_ROWS[role], file, f"[roles.{role}] export_rows")
     return Roles(hidden, export_rows, _strangers(table, file))
@@ -178,14 +178,6 @@ def _lookup(name: str, value: object, file: str, where: str) -> _Lookup:
         for key, default in (("collection", None), ("local", None), ("foreign", _KEY))
     )
     return _Lookup(name, collection, local, foreign)
-
-
-def _known(table: Mapping[str, Any], choices: Sequence[str], file: str, where: str) -> None:
-    for key in table:
-        if key not in choices:
-            close = difflib.get_close_matches(key, choices, n=1)
-            hint = f" (did you mean `{close[0]}`?)" if close else ""
-            raise ConfigError(f"{file}: [{where}] unknown key `{key}`{hint}; valid keys are {_list(choices)}")
 
 
 def _table(value: object, file: str, where: str) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from connectors.archive.past import PastVersion, record_of
 from connectors.archive.settings import ArchiveSettings, parse_archive
 from connectors.archive.travel import Gap, Travel
 from connectors.errors import ConfigError
+from connectors.mongo_events import position_ms
 from connectors.places import Entry, Place
 from connectors.records import Record
 from connectors.rows import loads
@@ -60,7 +61,7 @@ async def reach(_ask: Ask) -> object:
     if archive is None or not archive.folder.is_dir():
         return None
     recorded = await _read(Travel(archive.folder).recorded)
-    return [[_ms(one.begin), _ms(one.until)] for one in recorded]
+    return [[position_ms(one.begin), position_ms(one.until)] for one in recorded]
 
 
 async def versions(ask: Ask) -> object:
@@ -78,7 +79,7 @@ async def versions(ask: Ask) -> object:
         gap: list[dict[str, Any]] = []
         for version in row.travel.history(row.view, row.key, until=until):
             if isinstance(version, Gap):
-                gap = [{"gap": [_ms(version.begin), _ms(version.end)]}]
+                gap = [{"gap": [position_ms(version.begin), position_ms(version.end)]}]
             elif version.position != before:
                 kept.append([_told(row, version), *gap])
                 gap = []
@@ -154,10 +155,6 @@ def _text(ask: Ask, name: str, longest: int) -> str:
     if not isinstance(value, str) or not value or len(value) > longest:
         raise ConfigError(f"{name}: expected a text of at most {longest:,} characters")
     return value
-
-
-def _ms(position: str) -> int:
-    return int(position[:8], 16) * 1000
 
 
 async def _read(found: Callable[[], _T]) -> _T:

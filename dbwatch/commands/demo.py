@@ -16,6 +16,7 @@ from connectors.stream_ids import Placed
 from dbwatch import demo
 from dbwatch.commands.up import DEFAULT_FOLDER
 from dbwatch.fill import ALL_FILMS, Sizes
+from dbwatch.folder_option import folder_option
 from dbwatch.signals import ending_on_signals
 from dbwatch.tail_lines import text_line
 
@@ -23,12 +24,11 @@ _DEFAULT = Sizes()
 
 
 @click.command("demo")
-@click.option(
+@folder_option(
     "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER / "demo",
-    show_default=True,
-    help="Where data, logs and state are kept. The next demo goes on with them.",
+    "folder",
+    DEFAULT_FOLDER / "demo",
+    "Where data, logs and state are kept. The next demo goes on with them.",
 )
 @click.option(
     "--port",

@@ -9,6 +9,8 @@ import click
 
 from connectors.errors import DBWatchError, Stopped
 from connectors.settings import Settings
+from dbwatch.commands.snapshot import SNAPSHOTS
+from dbwatch.folder_option import folder_option
 
 if TYPE_CHECKING:
     from connectors.ending import Ending
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from flows.replaying.request import Request
     from flows.snapshots import Snapshot
 
-_FOLDER, _SNAPSHOTS = Path("replays"), Path("snapshots")
+_FOLDER = Path("replays")
 _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S = 5, 0
 
 
@@ -59,20 +61,8 @@ _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S = 5, 0
 @click.option(
     "-w", "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers in this process."
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=_FOLDER,
-    show_default=True,
-    help="Where replays work; each has a folder of its own below.",
-)
-@click.option(
-    "--snapshots",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=_SNAPSHOTS,
-    show_default=True,
-    help="Folder of the snapshots.",
-)
+@folder_option("--folder", "folder", _FOLDER, "Where replays work; each has a folder of its own below.")
+@folder_option("--snapshots", "snapshots", SNAPSHOTS, "Folder of the snapshots.")
 @click.option("--json", "as_json", is_flag=True, help="What came of it as one JSON object.")
 @click.pass_context
 def command(

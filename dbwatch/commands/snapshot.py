@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
+from dbwatch.folder_option import folder_option
 from dbwatch.recovery_option import recovery_option
 
-_DEFAULT_FOLDER = "snapshots"
+SNAPSHOTS = Path("snapshots")
 _LEFT_ALONE = 1
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
-def _folder_option(name: str, help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(
-        name,
-        "folder",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=_DEFAULT_FOLDER,
-        show_default=True,
-        help=help_text,
-    )
-
-
-_where = _folder_option("--folder", "Folder of the snapshots.")
+_where = folder_option("--folder", "folder", SNAPSHOTS, "Folder of the snapshots.")
 
 
 @click.group("snapshot")
@@ -44,7 +32,7 @@ def command() -> None:
 @command.command("save")
 @click.argument("name", required=False)
 @recovery_option("The job's recovery folder.")
-@_folder_option("--into", "Folder to put the snapshot into; made when missing.")
+@folder_option("--into", "folder", SNAPSHOTS, "Folder to put the snapshot into; made when missing.")
 def save(*, name: str | None, recovery: Path, folder: Path) -> None:
     """Save a snapshot of the job, which may be running.
 
@@ -53,7 +41,7 @@ def save(*, name: str | None, recovery: Path, folder: Path) -> None:
     """
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from connectors.amounts import size_text
-    from dbwatch.snapshot_lines import iso
+    from connectors.times import to_the_second
     from dbwatch.verify_progress import progress_bar
     from flows.saving import save_snapshot
     from flows.snapshots import default_name
@@ -63,7 +51,7 @@ def save(*, name: str | None, recovery: Path, folder: Path) -> None:
         found = save_snapshot(recovery, folder, name or default_name(time.time()), tell=tell)
     took_s = time.monotonic() - began_s
     click.echo(found.name)
-    goes_to = iso(found.position_ms)
+    goes_to = to_the_second(found.position_ms)
     click.echo(f"saved in {took_s:.1f} s: {size_text(found.size)}, goes up to {goes_to}, {found.folder}", err=True)
 
 

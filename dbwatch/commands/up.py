@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dbwatch.folder_option import folder_option
 from dbwatch.servers import Servers
 from dbwatch.signals import ending_on_signals
 
@@ -14,13 +15,7 @@ _FOREVER_S = 3600.0
 
 
 @click.command("up")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_FOLDER,
-    show_default=True,
-    help="Where data, logs and state are kept.",
-)
+@folder_option("--folder", "folder", DEFAULT_FOLDER, "Where data, logs and state are kept.")
 @click.option("--mongo-port", type=click.IntRange(0, 65535), default=27017, show_default=True, help="Taken when free.")
 @click.option("--redis-port", type=click.IntRange(0, 65535), default=6379, show_default=True, help="Taken when free.")
 def command(*, folder: Path, mongo_port: int, redis_port: int) -> None:
