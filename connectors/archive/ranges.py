@@ -57,20 +57,36 @@ def covering(
     """
     found = next((one for one in reversed(recorded) if _begins_by(one, moment)), None)
     if found is None:
-        raise ConfigError(f"{moment.text} is before the archive begins: it tells of {_all(recorded)}")
+        raise _before(recorded, moment)
     if not _reaches(found, moment):
         later = recorded[recorded.index(found) + 1 :]
         if later:
             raise ConfigError(
                 f"{moment.text} is in a gap of the archive, for no job wrote it then: it tells of {_all(recorded)}"
             )
-        raise ConfigError(
-            f"{moment.text} is after what is recorded: the archive tells of {_all(recorded)}; a job that runs writes "
-            "at the end of each epoch, so ask again in some seconds, or for `now`: the last that is recorded"
-        )
+        raise _after(recorded, moment)
     if moment.at_ms is not None:
         _check_clock(found, moment, moment.at_ms, set_back)
     return found
+
+
+def require_within(recorded: Sequence[Recorded], moment: Moment) -> None:
+    """That a moment is not before all that is recorded, nor after it; it may be in a gap. Raises `ConfigError`."""
+    if not _begins_by(recorded[0], moment):
+        raise _before(recorded, moment)
+    if not _reaches(recorded[-1], moment):
+        raise _after(recorded, moment)
+
+
+def _before(recorded: Sequence[Recorded], moment: Moment) -> ConfigError:
+    return ConfigError(f"{moment.text} is before the archive begins: it tells of {_all(recorded)}")
+
+
+def _after(recorded: Sequence[Recorded], moment: Moment) -> ConfigError:
+    return ConfigError(
+        f"{moment.text} is after what is recorded: the archive tells of {_all(recorded)}; a job that runs writes "
+        "at the end of each epoch, so ask again in some seconds, or for `now`: the last that is recorded"
+    )
 
 
 def _begins_by(one: Recorded, moment: Moment) -> bool:

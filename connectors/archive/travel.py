@@ -16,7 +16,7 @@ from connectors.archive.chapter import Chapter
 from connectors.archive.key_forms import key_forms
 from connectors.archive.moment import Moment
 from connectors.archive.past import Happened, PastVersion, values_looked_up, versions_of
-from connectors.archive.ranges import Recorded, covering, recorded_of
+from connectors.archive.ranges import Recorded, covering, recorded_of, require_within
 from connectors.archive.schema import change_of
 from connectors.archive.versions import Versions
 from connectors.changes import Change, Shape
@@ -88,6 +88,12 @@ class Travel:
         moment = Moment.parse(text, now_ms=now_ms)
         if moment.upper[:16] > newest.upper[:16]:
             moment.require_past(now_ms=now_ms)
+        return moment
+
+    def moment_within(self, text: str, *, now_ms: int) -> Moment:
+        """The same for an end of a history: raises `ConfigError` also before the archive begins, and after its end."""
+        moment = self.moment(text, now_ms=now_ms)
+        require_within(self.recorded(), moment)
         return moment
 
     def views(self, name: str) -> list[View]:

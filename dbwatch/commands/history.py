@@ -45,13 +45,14 @@ def command(
     some time, a line says so. VIEW and KEY are those of the records; a KEY that is text or a number may be given as it
     is.
 
-    Ends with 0 when there are versions, 1 when there are none, 2 when the archive cannot tell.
+    Ends with 0 when there are versions, 1 when there are none, 2 when the archive cannot tell, as of a TIME before it
+    begins or after what is recorded.
     """
     from connectors.archive.travel import Travel
 
     travel = Travel(archive_folder(archive))
     now_ms = time.time_ns() // 1_000_000
-    first, last = (None if text is None else travel.moment(text, now_ms=now_ms) for text in (since, until))
+    first, last = (None if text is None else travel.moment_within(text, now_ms=now_ms) for text in (since, until))
     found = travel.history(view, key, since=first, until=last)
     try:
         count = _print(found if limit is None else deque(found, maxlen=limit), travel, view, key, as_json=as_json)

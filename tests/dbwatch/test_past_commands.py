@@ -14,6 +14,7 @@ from tests.connectors.archive.archives import BASE_S, at
 from tests.connectors.archive.joined import chapter, record_in_commits
 
 BEGAN = "2027-01-15T08:00:10Z"
+BEFORE = f"is before the archive begins: it tells of {BEGAN} to"
 
 
 def change(collection: str, key: str, op: str, position: str, **row: Any) -> Change:
@@ -97,7 +98,7 @@ def test_a_row_that_was_not_there_is_said_to_be_deleted_or_to_come_and_the_statu
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("at", "2027-01-15T08:00:05", "movies", "m1"), f"is before the archive begins: it tells of {BEGAN} to"),
+        (("at", "2027-01-15T08:00:05", "movies", "m1"), BEFORE),
         (("at", "2027-01-15T08:01:00", "movies", "m1"), "is in a gap of the archive"),
         (("at", "2099-01-15", "movies", "m1"), "is still to come"),
         (("at", "yesterday", "movies", "m1"), "is no moment"),
@@ -105,6 +106,9 @@ def test_a_row_that_was_not_there_is_said_to_be_deleted_or_to_come_and_the_statu
         (("at", "now", "movies", '"m1'), "is no key"),
         (("history", "movie", "m1"), "did you mean movies?"),
         (("history", "movies", "m1", "--since", "2099-01-15"), "is still to come"),
+        (("history", "movies", "m1", "--since", "2027-01-15T08:00:05"), BEFORE),
+        (("history", "movies", "m1", "--until", "2027-01-15T08:00:05"), BEFORE),
+        (("history", "movies", "m1", "--until", at(5)), BEFORE),
     ],
 )
 def test_what_cannot_be_told_is_one_line_and_status_2(dbwatch: Any, args: tuple[str, ...], words: str) -> None:

@@ -173,6 +173,20 @@ def test_a_moment_that_is_not_there_is_refused_with_the_range_that_is(tmp_path: 
         travel.row_at("movies", "m", Moment.at((BASE_S + second) * 1000))
 
 
+def test_a_history_begins_and_ends_where_something_is_recorded_or_in_a_gap(tmp_path: Path) -> None:
+    travel = two_chapters(tmp_path, second_begin=at(50))
+    now_ms = (BASE_S + 1000) * 1000
+    for text in (at(10), at(40), at(70), "now", f"{(BASE_S + 69) * 1000}"):
+        travel.moment_within(text, now_ms=now_ms)
+    for text, words in (
+        (at(5), "is before the archive begins"),
+        (at(80), "is after what is recorded"),
+        ("1s", "is after"),
+    ):
+        with pytest.raises(ConfigError, match=f"{words}.*2027-01-15T08:00:10Z to 2027-01-15T08:00:30Z"):
+            travel.moment_within(text, now_ms=now_ms)
+
+
 def test_the_last_that_is_recorded_can_be_asked_for(tmp_path: Path) -> None:
     travel = two_chapters(tmp_path, second_begin=at(50))
     for moment in (travel.newest(), Moment(at(70)), Moment.parse(at(70), now_ms=0)):
