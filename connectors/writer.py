@@ -191,6 +191,8 @@ class _Attempt:
         lease = self._take(holder.token, str(holder.seen_ms))
         if lease is not None:
             reason = "its process is gone" if gone else f"no heartbeat for {LEASE_S:.0f} s"
+            if holder.process == self._here:
+                reason = "it was this process, which has begun anew"
             log.info("writer.took_over", holder=str(holder.process), reason=reason)
         return lease
 

@@ -135,8 +135,9 @@ def leave(ending: Ending, pulse: Pulse, again: Again, *, verbose: bool = False) 
             goes_on = again.is_arranged(error)
         except DBWatchError as exc:
             error = exc
-    pulse.stop()
-    if goes_on and not ending.asked:
+    begins_anew = goes_on and not ending.asked
+    pulse.stop(begins_anew=begins_anew)
+    if begins_anew and not ending.asked:
         run_again()
     os._exit(finish(None if goes_on else error, verbose=verbose))
 

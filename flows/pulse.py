@@ -64,6 +64,7 @@ class Pulse:
         self._here = this_process()
         self._beats = 0
         self._starting = threading.Lock()
+        self._keeps_lock = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dbwatch pulse", daemon=True)
 
@@ -86,8 +87,12 @@ class Pulse:
         with suppress(DBWatchError):
             lease.call(*self._report(stopping=False))
 
-    def stop(self) -> None:
-        """Tell what is left and that the job has stopped, and release the lock."""
+    def stop(self, *, begins_anew: bool = False) -> None:
+        """Tell what is left and that the job has stopped, and release the lock, unless the program `begins_anew` in
+        this process: the next run knows the lock of its own process and takes it over at once, while another job must
+        wait for a heartbeat that stands still, or for the end of the process.
+        """
+        self._keeps_lock = self._keeps_lock or begins_anew
         self._end.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=2 * _PERIOD_S)
@@ -171,7 +176,7 @@ class Pulse:
     def _may_release(self) -> bool:
         """Not while other processes of the job may still be at work: then it is for their successor to find out."""
         assert self._lease is not None
-        return self._lease.leads and not (self._peers and self._ending.abandoned)
+        return self._lease.leads and not self._keeps_lock and not (self._peers and self._ending.abandoned)
 
     def _is_over(self, error: DBWatchError) -> bool:
         """Whether the first process of a cluster has ended in order, which it does when all is done, and this one is
@@ -180,10 +185,11 @@ class Pulse:
         return isinstance(error, Fenced) and error.released and self._peers is not None and self._ending.requested
 
     def _begin_anew(self, error: ClockSetBack) -> None:
-        """End as in a crash, for the engine cannot end in order now, but let the next run have the lock at once, if
-        there are no other processes at work.
+        """End as in a crash, for the engine cannot end in order now. The lock is released only where somebody asked for
+        the end, so that no run follows in this process, and there are no other processes at work.
         """
         self._ending.fail(error, at_once=True)
+        self._keeps_lock = not self._ending.asked
         with suppress(DBWatchError):
             self._tell(0.0, stopping=True, was_away=True)
         with suppress(DBWatchError):

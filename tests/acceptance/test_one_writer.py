@@ -155,6 +155,31 @@ def test_a_job_that_has_ended_is_replaced_at_once(first: Job, settings: Settings
     assert first.stop() == 0
 
 
+@pytest.mark.parametrize("ending", [signal.SIGCONT, signal.SIGKILL])
+def test_a_job_that_begins_anew_in_place_keeps_the_lock_unless_it_is_killed_then(
+    mongo: MongoClient[Document], first: Job, settings: Settings, tmp_path: Path, ending: int
+) -> None:
+    health = f"{settings['DBWATCH_PREFIX']}:health"
+    with Redis.from_url(settings["REDIS_URL"], decode_responses=True) as client:
+        mongo[settings["MONGO_DB"]].drop_collection("movies")
+        wait_until(lambda: '"stopped"' in str(client.hget(health, "0")), 30, what="the end of the first run")
+    mongo[settings["MONGO_DB"]].create_collection("movies")  # which a new job must find
+    first.send(signal.SIGSTOP)  # the next one takes a second or so until it can look at the lock
+    folder = make(tmp_path / "second")
+    with Job(folder, settings, engine(make(folder / "recovery"))) as second:
+        second.start()
+        wait_until(lambda: '"event": "writer.waiting"' in second.output() or second.begun or not second.running, 20)
+        first.send(ending)
+        if ending == signal.SIGCONT:
+            assert second.wait() == 2
+            assert f"another job writes here already: process {first.pid} on " in last_line(second)
+            wait_until(lambda: '"event": "job.reads_again"' in first.output(), 20)
+            assert first.stop() == 0
+        else:
+            wait_until(lambda: second.begun, 20, what="the second job's beginning")
+            assert "its process is gone" in second.output()
+
+
 def engine_without_making(recovery: Path) -> list[str]:
     """The engine on a recovery store that is there."""
     elsewhere = recovery.with_name("unused")

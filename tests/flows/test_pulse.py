@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Generator
 from typing import Any
 
@@ -86,9 +88,23 @@ def test_it_ends_a_job_whose_lock_is_gone_and_tells_nothing_more(
     assert not client.exists(keys.health, keys.rates)
 
 
-@pytest.mark.parametrize("is_cluster", [False, True])
-def test_a_clock_that_is_set_back_ends_the_job_and_frees_the_lock_unless_others_are_at_work(
-    client: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch, *, is_cluster: bool
+def test_a_job_that_begins_anew_in_this_process_keeps_the_lock_and_is_followed_at_once(
+    client: Redis, prefix: str
+) -> None:
+    keys = Keys(prefix)
+    beating, lease = pulse(keys), lock(client, keys)
+    beating.start(lease)
+    beating.stop(begins_anew=True)
+    assert json.loads(str(client.hget(keys.health, "3")))["state"] == "stopped"
+    assert client.hget(keys.job, "writer") == lease.fence.token
+    began_s = time.monotonic()
+    assert lock(client, keys).fence.epoch == lease.fence.epoch + 1
+    assert time.monotonic() - began_s < 1
+
+
+@pytest.mark.parametrize(("is_cluster", "asked"), [(False, False), (False, True), (True, True)])
+def test_a_clock_that_is_set_back_ends_the_job_and_frees_the_lock_if_nobody_goes_on(
+    client: Redis, prefix: str, monkeypatch: pytest.MonkeyPatch, *, is_cluster: bool, asked: bool
 ) -> None:
     def check(_: ClockWatch) -> None:
         raise ClockSetBack("set back")
@@ -96,8 +112,13 @@ def test_a_clock_that_is_set_back_ends_the_job_and_frees_the_lock_unless_others_
     monkeypatch.setattr(ClockWatch, "check", check)
     ending, keys = Ending(), Keys(prefix)
     lease = lock(client, keys)
+    if asked:
+        ending.request()
+    left = threading.Event()
+    ending.on_abandon(left.set)
     pulse(keys, ending=ending).start(lease, is_cluster=is_cluster)
-    wait_until(lambda: ending.abandoned and client.hexists(keys.job, "writer") == is_cluster)
+    assert left.wait(10)
+    assert client.hexists(keys.job, "writer") == (is_cluster or not asked)
     assert isinstance(ending.error, ClockSetBack)
     if is_cluster:
         told: Any = client.hget(keys.job, f"process:{lease.fence.token}:3")
