@@ -11,7 +11,7 @@ from pathlib import Path
 
 from connectors.errors import ConfigError
 from flows.job import FLOW_ID
-from flows.recovery import LABEL, make_store, open_store, read_label
+from flows.recovery import LABEL, make_store, open_store, partition_files, read_label
 from flows.replaying.note import read_note
 from flows.snapshots import META, Snapshot
 
@@ -47,6 +47,42 @@ def made(folder: Path, asked: Mapping[str, str], copied: Snapshot | Path | None)
             f"replay folder {folder}: cannot be made: {exc.strerror}; make room, or name another"
         ) from exc
     return recovery
+
+
+def check_not_of_a_replay(recovery: Path) -> None:
+    """Raises `ConfigError` when a new recovery folder would be made where replays have theirs: whoever names it means
+    one of these, and its state must not be left out because of a slip.
+    """
+    if partition_files(recovery):
+        return
+    where = f"recovery folder {recovery}:"
+    for folder, told in ((recovery, "it is that of"), (recovery.parent, "it is not that of")):
+        if not (folder / _ASKED).is_file():
+            continue
+        theirs = folder / _RECOVERY
+        if not partition_files(theirs):
+            raise ConfigError(
+                f"{where} the replay {folder.name} has no recovery folder any more; begin it anew with --replace"
+            )
+        which = "whose recovery folder is" if folder == recovery else "which is"
+        raise ConfigError(f"{where} {told} the replay {folder.name}, {which} {theirs}; name that")
+    of_replay = recovery.parent if recovery.name == _RECOVERY else recovery
+    if names := _replays(of_replay.parent):
+        raise ConfigError(
+            f"{where} there is no replay {of_replay.name} in {of_replay.parent}, which has {', '.join(names)}; name "
+            "the folder of one of these, or one elsewhere for a new job"
+        )
+
+
+def _replays(folder: Path) -> list[str]:
+    """The replays in a folder that holds nothing else."""
+    try:
+        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError:
+        return []
+    if not all(path.is_dir() for path in found):
+        return []
+    return sorted(path.name for path in found if (path / _ASKED).is_file())
 
 
 def clear(folder: Path) -> None:

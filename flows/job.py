@@ -144,12 +144,15 @@ class _Beginning(NamedTuple):
             return self._handed_over(note, store, known)
         if store is not None and (store.has_state or store.generation > 1):
             return self._repaired(store, known)
-        return self._new()
+        return self._new(store, known)
 
-    def _new(self) -> Job:
-        """A job that nothing is known of."""
+    def _new(self, store: Store | None, known: Mapping[str, str]) -> Job:
+        """A job that nothing is known of; whether another has written here before is told."""
         job = Job(uuid.uuid4().hex, self.run_id, self.times.now(), self._ends())
         log.info("job.begun", job=job.job_id, snapshot=job.snapshot_position)
+        if store is not None and "job_id" in known:
+            effect = f"{store.folder} is new; what happened since that job's end gets no record of its own"
+            log.warning("job.leaves_former", former=known["job_id"], effect=effect)
         return job
 
     def _resumed(self, store: Store, known: Mapping[str, str]) -> Job:

@@ -72,11 +72,18 @@ class Label(NamedTuple):
 
 
 def make_store(folder: Path) -> None:
-    """Make the store unless it is there whole. Raises `ConfigError` when the folder cannot be used."""
+    """Make the store unless it is there whole. Raises `ConfigError` when the folder cannot be used, or held a job's
+    state.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             if not partition_files(folder) or is_unfinished(folder):
+                if (folder / LABEL).exists() and not is_unfinished(folder):
+                    raise ConfigError(
+                        f"recovery folder {folder}: its partition files are gone, and {LABEL} says that a job has used "
+                        "it; restore them from a copy, or name a new folder, which reads a snapshot again"
+                    )
                 _make_anew(folder, PARTITIONS)
     except OSError as exc:
         raise ConfigError(f"recovery folder {folder}: cannot be made: {exc.strerror}; name another one") from exc

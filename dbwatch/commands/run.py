@@ -69,6 +69,7 @@ def command(
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
+    from dbwatch.replay_folder import check_not_of_a_replay
     from flows.job import FLOW_ID
     from flows.launch import Launch
     from flows.process import end_on_signals, engine_failed, leave, without_backtraces
@@ -82,6 +83,7 @@ def command(
     if remote_store and (launch.leads or launch.recovery is None):
         raise click.UsageError("--remote-store is for the processes of a cluster from number 1 on, with recovery")
     if launch.recovery is not None and launch.leads:
+        check_not_of_a_replay(launch.recovery)
         make_store(launch.recovery)
     elif launch.recovery is not None and remote_store:
         stay_empty(launch.recovery)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from connectors.ending import Ending
 from connectors.errors import ConfigError, Fenced, StreamLost
@@ -118,8 +119,13 @@ def test_another_recovery_folder_is_another_job_which_leaves_out_what_the_stream
     last_id = world.write()
     world.folder = tmp_path / "another"
     make_store(world.folder)
-    second = world.begin()
+    with capture_logs() as logged:
+        second = world.begin()
     assert second.job_id != first.job_id
+    assert [(line["log_level"], line["event"]) for line in logged][1:] == [  # after it has taken over the lock
+        ("info", "job.begun"),
+        ("warning", "job.leaves_former"),
+    ]
     assert second.snapshot_position == "position-2"
     assert second.first_marks == {world.settings.keys.changes[0]: last_id}
 
