@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import bson
 from bson.timestamp import Timestamp
 
 from connectors import rows
@@ -32,10 +33,13 @@ _TIME_END = 18  # a resume token begins with 82 (a timestamp follows) and the 16
 # --- what to ask for -----------------------------------------------------------------------------------------------
 
 
-def pipeline(*, database: str, collections: Iterable[str], partition: int, partitions: int) -> list[dict[str, Any]]:
+def pipeline(
+    *, database: str, collections: Iterable[str], partition: int, partitions: int, former: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """The stages after `$changeStream`: one partition's share of the rows, and whatever removes a watched collection.
 
-    Every partition sees a drop, rename or invalidation: such an event has no document key to share it out by.
+    Every partition sees a drop, rename or invalidation: such an event has no document key to share it out by. What the
+    partitions of another job have emitted, each up to its place in `former`, is left out.
     """
     watched = {"$in": sorted(collections)}
     # Kept flat: as one alternative for each kind of event it took the server a fifth more for each.
@@ -54,6 +58,12 @@ def pipeline(*, database: str, collections: Iterable[str], partition: int, parti
     if partitions > 1:
         ours = share("documentKey._id", partition=partition, partitions=partitions)
         stages.append({"$match": {"$or": [ours, {"operationType": {"$in": _REMOVALS}}]}})
+    if former:
+        later = [
+            share("documentKey._id", partition=number, partitions=len(former)) | {"_id._data": {"$gt": place}}
+            for number, place in enumerate(former)
+        ]
+        stages.append({"$match": {"$or": [*later, {"operationType": {"$in": _REMOVALS}}]}})
     return stages
 
 
@@ -126,6 +136,20 @@ def token_position(token: Document) -> str | None:
 def before_position(position: str) -> str:
     """The last position before all those of this one's cluster time."""
     return f"{int(position[:16], 16) - 1:016x}"
+
+
+def place_of(token: bytes | None, snapshot_position: str) -> str:
+    """How far a stream has come, as a text that compares with those of events' tokens: all events with smaller or equal
+    ones were given, none with a larger one. Without a token it has given what the snapshot holds.
+    """
+    if token is None:
+        return f"82{snapshot_position[:16].upper()}FF"  # after every event of that cluster time
+    return str(bson.decode(token)["_data"])
+
+
+def place_position(place: str) -> str:
+    """The last cluster time all of whose events a stream has surely given at a place."""
+    return before_position(place[2:_TIME_END].lower())
 
 
 def quiet_position(token: Document) -> str | None:

@@ -72,6 +72,10 @@ class SourceState(NamedTuple):
     `last_id` is the BSON of the `_id` last emitted of `collection`, byte by byte as it is stored. `token` is the BSON
     of a resume token once the tail has one. `position` is the last one known. `read` counts the rows of `collection`
     or, in the tail, its changes. `retried` names the dead letters whose rows were read again and are still asked for.
+
+    `former` is of a job that goes on after another one, whose partitions, of whatever number, had not come equally far:
+    by the other's partitions, the place (`mongo_events.place_of`) up to which its rows' changes were emitted by that
+    one. It is empty once all are behind us.
     """
 
     snapshot_position: str
@@ -83,6 +87,11 @@ class SourceState(NamedTuple):
     token: bytes | None = None
     read: int = 0
     retried: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[type[SourceState], tuple[object, ...]]:
+        """Without `former` as long as it says nothing: versions that do not know of it can read that."""
+        return SourceState, tuple(self) if self.former else tuple(self)[:-1]
 
     @classmethod
     def at_start(cls, snapshot_position: str, partitions: int) -> SourceState:

@@ -27,6 +27,7 @@ from connectors.mongo_events import (
     change_of,
     event_position,
     pipeline,
+    place_of,
     position_ms,
     position_time,
     token_position,
@@ -50,12 +51,16 @@ def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
     """
     max_batch = plan.max_batch
     while True:
+        if _is_past(state):
+            state = state._replace(former=())
         try:
             for item in _follow(client, plan, state, max_batch):
                 state = item.state
                 yield item
                 if item.error:
                     return
+                if _is_past(state):
+                    break
         except HistoryLost as exc:
             raise with_span(client, exc) from exc
         except BadRecord as exc:
@@ -65,6 +70,11 @@ def read_tail(client: Client, plan: Plan, state: SourceState) -> Iterator[Item]:
                 state = item.state
                 yield item
             max_batch = plan.max_batch if max_batch == 1 else 1
+
+
+def _is_past(state: SourceState) -> bool:
+    """Whether all that another job had emitted lies behind: what comes need not be held against that any more."""
+    return bool(state.former) and state.token is not None and place_of(state.token, "") > max(state.former)
 
 
 def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> Iterator[Item]:
@@ -91,7 +101,8 @@ def _follow(client: Client, plan: Plan, state: SourceState, max_batch: int) -> I
                 continue
             end = None if fragments else received.token
             with translated(doing, position=state.position):
-                state, due = turns.due(state, batch, end)
+                # Of what another job has emitted nothing tells here how old a row may be that is read again.
+                state, due = (state, []) if state.former else turns.due(state, batch, end)
             for piece, retry in pieces(batch, end, due):
                 last = None if retry or end is None else bytes(end.raw)
                 for item in _items(client, plan, state, piece, last) if piece or retry is None else ():
@@ -145,7 +156,11 @@ def _open(plan: Plan, state: SourceState, last: Sequence[dict[str, Any]]) -> dic
     else:
         stream["startAfter"] = RawBSONDocument(state.token)
     stages = pipeline(
-        database=plan.database, collections=plan.shapes, partition=plan.partition, partitions=plan.partitions
+        database=plan.database,
+        collections=plan.shapes,
+        partition=plan.partition,
+        partitions=plan.partitions,
+        former=state.former,
     )
     return {"aggregate": 1, "pipeline": [{"$changeStream": stream}, *stages, *last], "cursor": {"batchSize": 0}}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import bson
 import orjson
 import pytest
 from bson.objectid import ObjectId
@@ -20,6 +21,8 @@ from connectors.mongo_events import (
     named_paths,
     operation_suffix,
     pipeline,
+    place_of,
+    place_position,
     position_ms,
     position_text,
     position_time,
@@ -94,6 +97,25 @@ def test_a_position_is_its_time() -> None:
     assert position_ms(AT) == 1795295413_000
     assert token_position({"_data": "82" + AT.upper() + "2B0229296E04"}) == AT
     assert token_position({"_data": "something else"}) is None
+
+
+def test_a_place_is_after_every_event_that_was_given_and_before_the_others() -> None:
+    token = {"_data": "82" + AT.upper() + VERSION_1 + "29" + REST}
+    place = place_of(bson.encode(token), AT)
+    assert place == token["_data"]
+    assert place_position(place) == "6b0208b500000000"
+    read = place_of(None, AT)
+    assert token["_data"] < read < "82" + "6B0208B500000002"
+
+
+def test_what_another_jobs_partitions_have_emitted_is_left_out_of_their_rows() -> None:
+    _, _, former = pipeline(
+        database="shop", collections=["films"], partition=1, partitions=2, former=["82A", "82B", "82C"]
+    )
+    *later, removals = former["$match"]["$or"]
+    assert [one["_id._data"] for one in later] == [{"$gt": "82A"}, {"$gt": "82B"}, {"$gt": "82C"}]
+    assert all("$expr" in one for one in later)
+    assert "operationType" in removals
 
 
 @pytest.mark.parametrize(
