@@ -28,6 +28,7 @@ DEFAULTS: Mapping[str, str] = {
     "DBWATCH_REPLAY_NAME": "replay",
     "DBWATCH_REPLAY_UNTIL": "now",
     "DBWATCH_REPLAY_INTO": "",
+    "DBWATCH_REPLAY_UNTIL_SNAPSHOT": "",
 }
 
 
@@ -121,6 +122,7 @@ class ReplaySettings(NamedTuple):
     name: str = DEFAULTS["DBWATCH_REPLAY_NAME"]
     until: str = DEFAULTS["DBWATCH_REPLAY_UNTIL"]
     into: str = DEFAULTS["DBWATCH_REPLAY_INTO"]
+    until_snapshot: str = DEFAULTS["DBWATCH_REPLAY_UNTIL_SNAPSHOT"]
 
 
 _METRICS = Listen("127.0.0.1", 9464)
@@ -170,7 +172,7 @@ class Settings:
             stream_maxlen=_count(value, "DBWATCH_STREAM_MAXLEN", 1 << 40),
             metrics=_listen(value, "DBWATCH_METRICS", explicit=bool(given.get("DBWATCH_METRICS"))),
             archive=value["DBWATCH_ARCHIVE"] or None,
-            replay=ReplaySettings(*(value[f"DBWATCH_REPLAY_{name}"] for name in ("NAME", "UNTIL", "INTO"))),
+            replay=ReplaySettings(**{name: value[f"DBWATCH_REPLAY_{name.upper()}"] for name in ReplaySettings._fields}),
         )
 
     def config(self) -> dict[str, Any]:

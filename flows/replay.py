@@ -1,7 +1,7 @@
 """Batch replay: the past once more, through the join of the live job, up to a moment; it ends by itself.
 
 `python -m bytewax.run flows.replay:flow -r COPY` runs it on a copy of a recovery folder, or on an empty one; what is
-asked for comes from the settings DBWATCH_REPLAY_NAME, DBWATCH_REPLAY_UNTIL and DBWATCH_REPLAY_INTO. `dbwatch replay`
+asked for comes from the settings DBWATCH_REPLAY_NAME, _UNTIL, _UNTIL_SNAPSHOT and _INTO. `dbwatch replay`
 makes the copy as well. The live job, its streams and its recovery store are not touched, unless it is asked to repair
 the live stream: then no job may run.
 """
@@ -17,7 +17,6 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 
 import structlog
@@ -25,35 +24,30 @@ from bytewax.dataflow import Dataflow
 from redis import Redis
 
 from connectors import logs
-from connectors.archive.moment import Moment
-from connectors.archive.replay_reading import Asked
-from connectors.archive.replay_source import Course, ReplayProgress, ReplaySource
-from connectors.archive.replay_state import ReplayState
+from connectors.archive.replay_source import ReplayProgress, ReplaySource
 from connectors.archive.settings import parse_archive
 from connectors.ending import Ending
 from connectors.errors import ConfigError, DBWatchError, Stopped
 from connectors.letter_limit import LetterLimit
 from connectors.mongo_events import position_ms
-from connectors.mongo_state import SourceState
 from connectors.redis_checks import check_redis
 from connectors.redis_client import connect
 from connectors.redis_streams import Guard, RedisStreamSink, SinkEvents
 from connectors.settings import Keys, Settings
 from connectors.stream_ids import BEGINNING
-from connectors.views import Views, views_of
+from connectors.views import Views
 from connectors.writer import Lease, acquire
-from flows.job import FLOW_ID, made_with
+from flows.job import made_with
 from flows.launch import Launch
 from flows.process import collect_seldom, end_on_signals, engine_failed, report, take_turns_often, without_backtraces
-from flows.recovery import check_used_by, finish_store, label_store, open_store, read_label
+from flows.recovery import check_used_by, label_store
 from flows.replaying import ledger
-from flows.replaying.choosing import Chosen, choose, resumed
-from flows.replaying.note import Note, read_note, write_note
+from flows.replaying.beginning import Begun, begun
+from flows.replaying.note import Note, write_note
 from flows.replaying.repairing import ask_for_reading, check_repairable, floors_of
-from flows.replaying.request import CHANGES, Request, checked, moment_of
+from flows.replaying.request import CHANGES, Request, checked
 from flows.replaying.tally import Summary, Tally
-from flows.snapshots import META
-from flows.store_states import sink_marks, source_states
+from flows.store_states import sink_marks
 from flows.views import parse_views
 from flows.watch import build
 
@@ -75,8 +69,9 @@ def flow() -> Dataflow:
     end_on_signals(ending)
     try:
         settings = Settings.load()
-        name, until, into = settings.replay
-        replay = prepare(settings, Launch.of_engine(), ending, Request(name, until, into))
+        asked = settings.replay
+        request = Request(asked.name, asked.until, asked.into, until_snapshot=asked.until_snapshot)
+        replay = prepare(settings, Launch.of_engine(), ending, request)
     except Stopped:
         raise SystemExit(INTERRUPTED) from None
     except DBWatchError as exc:
@@ -104,117 +99,12 @@ def prepare(
             "a replay needs a recovery folder, the copy of a job's or an empty one: name it with -r, or use "
             "`dbwatch replay`, which makes one"
         )
-    begun = _begun(settings, views, archive.folder, launch.recovery, request)
+    start = begun(settings, views, archive.folder, launch.recovery, request)
     keys = settings.keys.of_replay(request.name)
     check_redis(settings.redis_url, keys)
     client = connect(settings.redis_url)
     lease = acquire(client, settings.keys.job if request.into else keys.job, ending=ending)
-    return Replay(settings, views, launch, ending, request, begun, client, lease, on_progress)
-
-
-class _Begun:
-    """How a replay begins or goes on, before anything is written: found out from the store and the archive."""
-
-    def __init__(
-        self, course: Course, chosen: Chosen | None, note: Note | None, *, from_snapshot: bool, has_ended: bool
-    ) -> None:
-        """`has_ended`: the store says that it has come to its end; it was cut off before it said so in Redis."""
-        self.course = course
-        self.chosen = chosen
-        self.note = note
-        self.from_snapshot = from_snapshot
-        self.has_ended = has_ended
-
-
-def _begun(settings: Settings, views: Views, root: Path, folder: Path, request: Request) -> _Begun:
-    finish_store(folder)
-    store = open_store(folder, flow_id=FLOW_ID)
-    note, states = read_note(folder), source_states(folder)
-    if note is None:
-        _check_copy(folder)
-    state = next((state for state in states.values() if isinstance(state, ReplayState)), None)
-    keys = settings.keys.of_replay(request.name)
-    with connect(settings.redis_url) as client:
-        known = ledger.known_of(client, keys)
-    if not request.replace:
-        ledger.check_open(known, keys, note, request.name)
-    now_ms = time.time_ns() // 1_000_000
-    began = state.until if state else ("" if request.replace else known.get("until", ""))
-    moment = moment_of(request, began, now_ms=now_ms)
-    if note is not None:
-        _check_made_for(settings, views, note)
-    ends = [state for state in states.values() if isinstance(state, SourceState)]
-    has_ended = note is not None and bool(ends) and state is None
-    if has_ended:
-        start = ReplayState(known.get("chapter", ""), began)
-        chosen = resumed(root, start, views, database=settings.mongo_db) if request.into else None
-    elif state is not None:
-        chosen = resumed(root, state, views, database=settings.mongo_db)
-        start = state
-    else:
-        chosen = choose(root, folder, states, moment, views, database=settings.mongo_db)
-        start = chosen.begin
-        if states:
-            _check_snapshot(settings, views, chosen, store.made_for, folder)
-    asked = _asked(settings, views, root, start.chapter, moment, states)._replace(ends_apart=bool(request.into))
-    from_snapshot = bool(start.floors)
-    course = Course(asked, start, list(states))
-    return _Begun(course, chosen, note, from_snapshot=from_snapshot, has_ended=has_ended)
-
-
-def _check_copy(folder: Path) -> None:
-    """Raises `ConfigError` when it is the folder of a job, or a snapshot that is kept, which a replay would use up."""
-    if (folder / META).exists():
-        raise ConfigError(
-            f"recovery folder {folder}: it is a snapshot that is kept, which a replay would use up; let `dbwatch "
-            "replay --from` copy it, or copy it without its snapshot.json"
-        )
-    label = read_label(folder)
-    if label is not None and label.inode == folder.stat().st_ino:
-        raise ConfigError(
-            f"recovery folder {folder}: it is the job's own, which a replay must leave as it is; make a copy of it "
-            "with `dbwatch snapshot save`, and replay that with `dbwatch replay --from`"
-        )
-
-
-def _asked(
-    settings: Settings, views: Views, root: Path, chapter: str, moment: Moment, states: Mapping[str, object]
-) -> Asked:
-    """The engine does not let go of a partition: a snapshot's stay, also when there shall be fewer."""
-    partitions = max(settings.mongo_partitions, len(states))
-    if partitions > settings.mongo_partitions:
-        log.warning("replay.partitions", kept=partitions, wanted=settings.mongo_partitions)
-    shapes = views.shapes
-    ordered = {name: shapes[name] for name in views.collections}
-    return Asked(root, chapter, moment, ordered, settings.mongo_uri, settings.mongo_db, partitions)
-
-
-def _check_snapshot(
-    settings: Settings, views: Views, chosen: Chosen, made_for: Mapping[str, str], folder: Path
-) -> None:
-    """The state of a snapshot fits only the views that it was made with, and the shards."""
-    way_out = "leave the snapshot out (--from): then the replay begins with the archive's image"
-    if views_of(chosen.chapter.views, chosen.chapter.masks) != views:
-        raise ConfigError(
-            f"recovery folder {folder}: its state is of other views than those of {settings.config_path}; {way_out}"
-        )
-    shards = made_for.get("dbwatch_stream_shards", str(settings.stream_shards))
-    if shards != str(settings.stream_shards):
-        raise ConfigError(
-            f"DBWATCH_STREAM_SHARDS: expected {shards!r}, with which the state in {folder} was made, found "
-            f"'{settings.stream_shards}'; set it so, or {way_out}"
-        )
-
-
-def _check_made_for(settings: Settings, views: Views, note: Note) -> None:
-    """A replay that goes on must have the settings that it was begun with."""
-    now = made_with(settings, views)
-    for name, value in note.made_for.items():
-        if name != "dbwatch_mongo_partitions" and now.get(name) != value:
-            raise ConfigError(
-                f"the replay {note.name} was begun with another value of {name}; set it back, give this one another "
-                "name, or begin it anew with --replace"
-            )
+    return Replay(settings, views, launch, ending, request, start, client, lease, on_progress)
 
 
 class Replay:
@@ -227,7 +117,7 @@ class Replay:
         launch: Launch,
         ending: Ending,
         request: Request,
-        begun: _Begun,
+        begun: Begun,
         client: Redis,
         lease: Lease,
         on_progress: OnProgress,
@@ -345,6 +235,7 @@ class Replay:
             "until": start.until,
             "into": request.into,
             "begin": start.begin or "snapshot",
+            "ends": ",".join(str(end.seq) for end in start.ends),
             **self._made_for(),
         }
         self._replay_id = ledger.claim(self._lease, self._keys, known, uuid.uuid4().hex, asked)

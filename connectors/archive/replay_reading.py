@@ -13,12 +13,23 @@ from typing import Any, NamedTuple
 from connectors.archive.chapter import Chapter, Progress, read_chapter, read_progress
 from connectors.archive.moment import Moment
 from connectors.archive.reading import Cursor, Piece, emitted, from_image, rows_left, rows_of_image
-from connectors.archive.replay_state import IMAGE, WHOLE, Handover, Place, ReplayState, cut_after, cut_before
+from connectors.archive.replay_state import (
+    IMAGE,
+    WHOLE,
+    Floor,
+    Handover,
+    Place,
+    ReplayState,
+    cut_after,
+    cut_before,
+    former_of,
+)
 from connectors.archive.replay_tail import tailed
 from connectors.archive.schema import change_of
 from connectors.changes import Change, Shape
 from connectors.dead_letters import Emitted
 from connectors.errors import ConfigError
+from connectors.mongo_events import place_position
 from connectors.shaping import shapers
 
 Row = tuple[str, dict[str, Any]]
@@ -51,8 +62,8 @@ class Asked(NamedTuple):
     def order(self) -> tuple[str, ...]:
         return tuple(self.shapes)
 
-    def handed_over(self, cut: str) -> Handover:
-        return Handover(cut, self.partitions, self.order)
+    def handed_over(self, cut: str, former: Sequence[str] = ()) -> Handover:
+        return Handover(cut, self.partitions, self.order, tuple(former))
 
 
 class Step(NamedTuple):
@@ -96,6 +107,9 @@ def _archived(asked: Asked, state: ReplayState) -> Iterator[Step]:
         for step in _image(asked, state):
             yield step
             state = step.state
+    if state.ends:
+        yield from _up_to_ends(asked, state)
+        return
     while True:
         read_before = state.read
         reading = _Reading(asked, state)
@@ -118,6 +132,44 @@ def _image(asked: Asked, state: ReplayState) -> Iterator[Step]:
         left -= len(piece.rows)
         state = state.at(Place(IMAGE, *piece.cursor), read=len(piece.rows))
         yield Step(_changes(asked, piece.rows), state, max(0, left))
+
+
+def _up_to_ends(asked: Asked, state: ReplayState) -> Iterator[Step]:
+    """What comes after the state up to the commits that a snapshot of the job knows of, which stay as they are; nothing
+    else, and nothing from the database's own log.
+    """
+    ends = {end.partition: end for end in state.ends}
+    chapter = _chapter(asked, state)
+    _check_ends(asked, chapter, ends)
+    cursors = {place.partition: Cursor(place.seq, place.n) for place in state.of_partitions}
+    left = rows_left(asked.root, chapter, cursors, asked.moment.upper, order=asked.order)
+    for piece in emitted(asked.root, chapter, cursors, upper=asked.moment.upper, order=asked.order):
+        left -= len(piece.rows)
+        end = ends[piece.partition]
+        rows = [row for row in piece.rows if row[1]["seq"] <= end.seq]
+        if any(row["position"] > end.state.position for _, row in rows):
+            raise _begun_anew(asked)
+        for some, place in _in_steps(piece.partition, rows):
+            state = state.at(place, read=len(some))
+            yield Step(_changes(asked, some), state, max(0, left))
+    _check_ends(asked, chapter, ends)
+    former = former_of(state.ends)
+    yield Step((), state, 0, asked.handed_over(min(map(place_position, former)), former))
+
+
+def _check_ends(asked: Asked, chapter: Chapter, ends: Mapping[int, Floor]) -> None:
+    """The commits up to the ends are there."""
+    told = _progress(asked, chapter)
+    if any(told[number].seq < end.seq for number, end in ends.items()):
+        raise _begun_anew(asked)
+
+
+def _begun_anew(asked: Asked) -> ConfigError:
+    return ConfigError(
+        f"archive chapter {asked.root / asked.chapter}: the job has begun anew, from an older recovery folder, after "
+        "the snapshot with which the replay ends; stop the job, save another snapshot, and begin the replay anew with "
+        "that and --replace"
+    )
 
 
 class _Reading:
@@ -246,10 +298,7 @@ class _Reading:
         return [row for row in rows if row[1]["position"] > known] if known else rows
 
     def _of(self, partition: int, rows: Sequence[Row], left: int) -> Iterator[Step]:
-        for start in range(0, len(rows), _MOST_CHANGES):
-            some = rows[start : start + _MOST_CHANGES]
-            name, row = some[-1]
-            place = Place(partition, row["seq"], row["n"], row["position"], name, row["key"])
+        for some, place in _in_steps(partition, rows):
             self.state = self.state.at(place, read=len(some))
             yield Step(_changes(self._asked, some), self.state, max(0, left))
 
@@ -258,6 +307,14 @@ class _Reading:
 
     def _all_up_to(self, position: str) -> ReplayState:
         return self.state._replace(position=max(self.state.position, self.state.last, position))
+
+
+def _in_steps(partition: int, rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], Place]]:
+    """So many at once, each time with the place of the last one."""
+    for start in range(0, len(rows), _MOST_CHANGES):
+        some = rows[start : start + _MOST_CHANGES]
+        name, row = some[-1]
+        yield some, Place(partition, row["seq"], row["n"], row["position"], name, row["key"])
 
 
 def _changes(asked: Asked, rows: Sequence[Row]) -> list[Change]:

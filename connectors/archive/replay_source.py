@@ -54,9 +54,9 @@ class ReplaySource(FixedPartitionedSource[Emitted, Any]):
     others wait for it. Each change is emitted once; after a restart those after the last recovery snapshot are emitted
     again, the same and in the same order.
 
-    It ends at the moment, or when `ending` is requested. At the moment the state of each partition is that with which
-    a job's source goes on right after it: `handover` tells it then. For an error that waiting does not mend it calls
-    `ending.fail` and ends.
+    It ends at the moment, or where the `ends` of the state say that it begins with, or when `ending` is requested. At
+    its end the state of each partition is that with which a job's source goes on right after it: `handover` tells it
+    then. For an error that waiting does not mend it calls `ending.fail` and ends.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ReplaySource(FixedPartitionedSource[Emitted, Any]):
         if for_part != self.list_parts()[0]:
             return _Waiting(self._end, resume_state, self._ending)
         if isinstance(resume_state, SourceState):  # it had come to its end
-            self._end.handover = self._course.asked.handed_over(resume_state.snapshot_position)
+            self._end.handover = Handover.of_state(resume_state)
             self._end.is_over = True
             return _Waiting(self._end, resume_state, self._ending)
         state = resume_state if isinstance(resume_state, ReplayState) else self._course.begin

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from connectors.mongo_events import place_of
 from connectors.mongo_state import SourceState
 
 IMAGE = -1
@@ -41,7 +43,8 @@ class ReplayState(NamedTuple):
     goes on after a snapshot: then `floors` tell where that was taken; what was emitted before is in the state of the
     join. `places` are the last changes that were emitted of each partition, and of the image. `position`, once
     something else than the archive's files tells it, says that all up to there was emitted, and nothing later; `last`
-    is that of the last change. `read` counts the changes.
+    is that of the last change. `read` counts the changes. `ends` is where each partition ends, as it stood in another
+    snapshot, of a replay that ends there and not at the moment.
     """
 
     chapter: str
@@ -52,6 +55,7 @@ class ReplayState(NamedTuple):
     floors: tuple[Floor, ...] = ()
     position: str = ""
     read: int = 0
+    ends: tuple[Floor, ...] = ()
 
     def at(self, place: Place, *, read: int) -> ReplayState:
         """After so many more changes, the last of a partition being this one."""
@@ -74,18 +78,31 @@ class ReplayState(NamedTuple):
 
 
 class Handover(NamedTuple):
-    """Where a replay has ended: everything up to `cut`, a cluster time, was emitted, and nothing later. A job that goes
-    on after it reads `collections` in so many `partitions`.
+    """Where a replay has ended: everything up to `cut`, a cluster time, was emitted, and nothing later; where it ended
+    with a snapshot of a job, also what its partitions had emitted of their rows, each up to its place in `former`.
+    A job that goes on after it reads `collections` in so many `partitions`.
     """
 
     cut: str
     partitions: int
     collections: tuple[str, ...]
+    former: tuple[str, ...] = ()
+
+    @classmethod
+    def of_state(cls, state: SourceState) -> Handover:
+        """That of a replay which has left this state."""
+        return cls(state.snapshot_position, state.partitions, state.done, state.former)
 
     @property
     def state(self) -> SourceState:
         """What each partition of that job begins with."""
-        return SourceState(self.cut, self.partitions, position=self.cut, done=self.collections)
+        return SourceState(self.cut, self.partitions, position=self.cut, done=self.collections, former=self.former)
+
+
+def former_of(ends: Sequence[Floor]) -> tuple[str, ...]:
+    """How far each partition had come, by their numbers."""
+    by_number = sorted(ends, key=lambda end: end.partition)
+    return tuple(place_of(end.state.token, end.state.snapshot_position) for end in by_number)
 
 
 def cut_before(position: str) -> str:

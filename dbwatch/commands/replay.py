@@ -35,6 +35,12 @@ _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S = 5, 0
 )
 @click.option("--until", metavar="TIME", default="", help="Where to end: a time, an age (15m), a position; else now.")
 @click.option(
+    "--until-snapshot",
+    metavar="SNAPSHOT",
+    default="",
+    help="End just where the stopped job stood in this snapshot, so that another job can go on from there.",
+)
+@click.option(
     "--name",
     metavar="NAME",
     default="replay",
@@ -71,6 +77,7 @@ def command(
     snapshot: str,
     copy: Path | None,
     until: str,
+    until_snapshot: str,
     name: str,
     into: str | None,
     config: Path | None,
@@ -95,14 +102,17 @@ def command(
 
     if snapshot and copy is not None:
         raise click.UsageError("--from and -r are two ways to say the same: give one of them")
-    request = checked(Request(name, until, into or "", maxlen, replace))
+    request = checked(Request(name, until, into or "", maxlen, replace, until_snapshot))
     settings = Settings.load({"DBWATCH_CONFIG": str(config) if config else None})
     settings.config()  # before a folder is made
     found = find_snapshot(snapshots, snapshot) if snapshot else copy
+    if until_snapshot:
+        request = request._replace(until_snapshot=str(find_snapshot(snapshots, until_snapshot).folder))
     asked = {
         "from": snapshot,
         "recovery": str(copy or ""),
         "until": until,
+        "until-snapshot": until_snapshot,
         "into": into or "",
         "config": str(config or ""),
         "maxlen": str(maxlen or ""),
@@ -192,7 +202,8 @@ def _audit(settings: Settings, request: Request) -> None:
     from connectors.redis_client import connect
     from dbwatch.operator_name import operator_name
 
-    what = f"replay {request.name} until {request.until or 'now'}" + (f" into {request.into}" if request.into else "")
+    until = f"snapshot {request.until_snapshot}" if request.until_snapshot else request.until or "now"
+    what = f"replay {request.name} until {until}" + (f" into {request.into}" if request.into else "")
     with connect(settings.redis_url) as client:
         audit = Audit(client, settings.keys)
         audit.write(audit.entry("replay", who=operator_name(), what=what, address="dbwatch replay"))

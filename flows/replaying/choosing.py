@@ -15,6 +15,7 @@ from connectors.mongo_events import position_ms
 from connectors.mongo_state import SourceState
 from connectors.rows import covers, iso_of_ms
 from connectors.views import Views
+from flows.replaying.ends import Ends
 from flows.replaying.request import written
 
 
@@ -24,17 +25,57 @@ class Chosen(NamedTuple):
 
 
 def choose(
-    root: Path, folder: Path, states: Mapping[str, object], moment: Moment, views: Views, *, database: str
+    root: Path,
+    folder: Path,
+    states: Mapping[str, object],
+    moment: Moment,
+    views: Views,
+    *,
+    database: str,
+    ends: Ends | None = None,
 ) -> Chosen:
     """The chapter of the snapshot whose states these are, and the state to begin with; without states the last chapter
-    that has begun by the moment, and its beginning.
+    that has begun by the moment, and its beginning. With `ends`, none of which is after the moment, it is the chapter
+    in which they are.
 
     Raises `ConfigError` when the archive cannot give that, with the range that is there.
     """
     chapters = _of_database(root, read_chapters(root), database)
+    if ends is not None:
+        chapters = [_chapter_of(root, chapters, ends)]
     chosen = _after_snapshot(root, chapters, folder, states, moment) if states else _from_image(root, chapters, moment)
+    if ends is not None:
+        _check_before(folder, chosen.begin, ends)
+        chosen = chosen._replace(begin=chosen.begin._replace(ends=ends.floors))
     _check_views(root, chosen.chapter, views)
     return chosen
+
+
+def _chapter_of(root: Path, chapters: Sequence[Chapter], ends: Ends) -> Chapter:
+    found = next((chapter for chapter in chapters if chapter.name == ends.chapter), None)
+    if found is None:
+        raise ConfigError(
+            f"archive folder {root}: {_gone(ends.chapter)}, to which the snapshot {ends.folder} belongs; "
+            f"{ranges(root, chapters)}; use a later snapshot"
+        )
+    first = min(floor.state.position for floor in ends.floors)
+    if not found.begin or first < found.begin[:16]:
+        raise ConfigError(
+            f"snapshot {ends.folder}: it is of {_at(first)}, and the archive does not reach back so far: "
+            f"{ranges(root, [found])}; use a later snapshot"
+        )
+    return found
+
+
+def _check_before(folder: Path, begin: ReplayState, ends: Ends) -> None:
+    last = {floor.partition: floor for floor in ends.floors}
+    for floor in begin.floors:
+        end = last.get(floor.partition)
+        if end is None or floor.seq > end.seq or floor.state.position > end.state.position:
+            raise ConfigError(
+                f"recovery folder {folder}: it is not of an earlier time than the snapshot {ends.folder}, with which "
+                "the replay shall end; use an older one, or leave it out"
+            )
 
 
 def resumed(root: Path, state: ReplayState, views: Views, *, database: str) -> Chosen:

@@ -60,7 +60,7 @@ def claim(lease: Lease, keys: Keys, known: Known, replay_id: str, asked: Mapping
         return replay_id
     before: dict[str, str] = orjson.loads(known.get("asked", "{}"))
     for name, value in asked.items():
-        if before.get(name) != value:
+        if before.get(name, "") != value:
             raise ConfigError(
                 f"{keys.job}: the unfinished replay of this name was begun with {name} = {before.get(name)!r}, not "
                 f"{value!r}; give this one another name with --name, or begin it anew with --replace"

@@ -16,7 +16,8 @@ _AGE = re.compile(r"\d+[smhdw]")
 
 
 class Request(NamedTuple):
-    """`until` as it was given, empty for now; `into` is `CHANGES` or empty; `maxlen` bounds each stream, in entries;
+    """`until` as it was given, empty for now; `until_snapshot` instead is the folder of the snapshot of a job, to end
+    where that stood; `into` is `CHANGES` or empty; `maxlen` bounds each stream, in entries;
     `replace`: what a replay of this name has left may go.
     """
 
@@ -25,6 +26,7 @@ class Request(NamedTuple):
     into: str = ""
     maxlen: int | None = None
     replace: bool = False
+    until_snapshot: str = ""
 
 
 def checked(request: Request) -> Request:
@@ -37,6 +39,12 @@ def checked(request: Request) -> Request:
         raise ConfigError(
             f"{request.into!r} is nothing that a replay is written into: expected {CHANGES}, or nothing for a stream "
             "of its own"
+        )
+    if request.until_snapshot and (request.into or request.until not in ("", "now")):
+        other = "--into (DBWATCH_REPLAY_INTO)" if request.into else "--until (DBWATCH_REPLAY_UNTIL)"
+        raise ConfigError(
+            f"--until-snapshot (DBWATCH_REPLAY_UNTIL_SNAPSHOT) cannot go together with {other}: a replay that ends "
+            "with a snapshot has no other end, and a stream of its own; leave one of them out"
         )
     return request
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import bson
 import pytest
 
 from connectors.archive import reading, replay_reading
@@ -154,6 +155,41 @@ def test_a_replay_stands_where_its_last_change_was_or_where_it_begins() -> None:
     assert ReplayState("c", "", begin=BEGIN).reached == BEGIN
     assert ReplayState("c", "", begin=BEGIN).at(Place(0, 1, 0, END), read=1).reached == END
     assert ReplayState("c", "", begin=BEGIN, position=END, last=BEGIN).reached == END
+
+
+def at_ends(*ends: tuple[int, int]) -> ReplayState:
+    """A replay from the image to the commits of partition 0, each with its last change."""
+    floors = tuple(
+        Floor(0, seq, SourceState(BEGIN, 1, position=changes(last)[0].position, token=token_at(last)))
+        for seq, last in ends
+    )
+    return ReplayState(chapter_of().name, "", begin=BEGIN, ends=floors)
+
+
+def token_at(number: int) -> bytes:
+    return bson.encode({"_data": f"82{changes(number)[0].position.upper()}2B022C010029"})
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_with_a_snapshot_at_its_end_it_gives_the_commits_that_this_knows_of_and_no_more(
+    tmp_path: Path, *, alive: bool
+) -> None:
+    written(tmp_path, [changes(1, 2), changes(3), changes(4, 5)], durable=0, alive=alive)
+    numbers, step = read(tmp_path, at_ends((2, 3)))
+    assert numbers == [1, 2, 3]
+    assert step.end is not None
+    assert step.end.cut == cut_before(changes(3)[0].position)
+    assert step.end.former == (f"82{changes(3)[0].position.upper()}2B022C010029",)
+    again = at_ends((2, 3)).at(Place(0, 1, 0, changes(1)[0].position, "films", "1"), read=1)
+    assert read(tmp_path, again)[0] == [2, 3]
+
+
+@pytest.mark.parametrize("ends", [(4, 5), (3, 4)])
+def test_a_snapshot_whose_commits_were_taken_back_since_is_told_of(tmp_path: Path, ends: tuple[int, int]) -> None:
+    """Also when others of these numbers are there by now."""
+    written(tmp_path, [changes(1, 2), changes(3), changes(4, 5)], durable=0, alive=False)
+    with pytest.raises(ConfigError, match="begun anew, from an older recovery folder, after the snapshot"):
+        read(tmp_path, at_ends(ends))
 
 
 def nothing(**_: object) -> tuple[()]:

@@ -14,6 +14,7 @@ from connectors.archive.source import Archived
 from connectors.errors import ConfigError
 from connectors.mongo_state import SourceState
 from flows.replaying.choosing import Chosen, choose
+from flows.replaying.ends import Ends, ends_of
 from flows.views import parse_views
 from tests.connectors.archive.past import chapter_of
 
@@ -84,6 +85,37 @@ def test_what_the_archive_cannot_give_is_said_with_what_it_can(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         chosen(root, states, second)
+
+
+def ends(second: int, *, chapter: str = "job-0001-0001", seq: int = 6) -> Ends:
+    return ends_of(Path("snapshots/s"), "job", {"tail-0": state(second, chapter=chapter, seq=seq)}, {})
+
+
+def chosen_up_to(root: Path, states: dict[str, object], until: Ends) -> Chosen:
+    return choose(root, FOLDER, states, Moment(until.position + ".~"), VIEWS, database="sample", ends=until)
+
+
+def test_with_an_end_it_is_the_chapter_of_that_also_when_a_later_one_had_begun(root: Path) -> None:
+    found = chosen_up_to(root, {}, ends(3 * HOUR_S))
+    assert found.chapter.name == "job-0001-0001"
+    assert [floor.seq for floor in found.begin.ends] == [6]
+    found = chosen_up_to(root, {"tail-0": state(5)}, ends(9))
+    assert (found.begin.places, len(found.begin.ends)) == ((Place(0, 4, WHOLE),), 1)
+
+
+@pytest.mark.parametrize(
+    ("states", "until", "said"),
+    [
+        ({}, ends(5, chapter="gone"), "the chapter gone is not there .* to which the snapshot snapshots/s belongs"),
+        ({}, ends(-5), "does not reach back so far: it tells of 2026-09-21T14:13:20"),
+        ({"tail-0": state(5, seq=7)}, ends(9), "not of an earlier time than the snapshot snapshots/s"),
+    ],
+)
+def test_an_end_that_the_archive_or_the_beginning_does_not_fit_is_refused(
+    root: Path, states: dict[str, object], until: Ends, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        chosen_up_to(root, states, until)
 
 
 def test_another_database_or_collection_or_what_was_masked_is_not_in_it(root: Path) -> None:

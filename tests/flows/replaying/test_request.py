@@ -57,3 +57,10 @@ def test_into_the_live_stream_a_moment_is_the_end_of_its_second(until: str) -> N
     moment = moment_of(asked, "", now_ms=NOW_MS)
     assert moment == Moment.at(1_789_999_000_999)
     assert moment_of(asked, written(moment), now_ms=NOW_MS + 60_000) == moment
+
+
+def test_with_a_snapshot_at_its_end_it_has_no_other_end_and_a_stream_of_its_own() -> None:
+    assert checked(Request("a", "now", until_snapshot="s"))
+    for request in Request("a", "15m", until_snapshot="s"), Request("a", "", "changes", until_snapshot="s"):
+        with pytest.raises(ConfigError, match="cannot go together with"):
+            checked(request)
