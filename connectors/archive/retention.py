@@ -3,6 +3,9 @@
 Beyond either limit the oldest hours are folded into the image of their chapter (`connectors.archive.folding`), and
 chapters that have ended go whole once all of them is beyond it. The newest image, and the last hour, always stay. Of
 other jobs that have the same folder, only chapters go to which nobody has written for as long as changes are kept.
+
+An age is counted from the time of the last changes that are archived, as their positions have it, and never from later
+than this machine's clock says: one clock alone that is far ahead makes nothing old. A job that lags behind keeps more.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.archive.chapter import Chapter, complete_until, read_chapters, read_progress, sync_folder
+from connectors.archive.chapter import Chapter, Progress, complete_until, read_chapters, read_progress, sync_folder
 from connectors.archive.folding import HOURS_AT_ONCE
 from connectors.archive.layout import last_of_hour, seconds_of
 from connectors.archive.listing import StoredFile, contents
@@ -57,6 +60,7 @@ class Kept(NamedTuple):
     """A chapter, how it has come on, and its hours that may be folded, the oldest first.
 
     `last_ms` is when it was last written to. `has_ended`: by a later chapter of the same job, which is whole.
+    `reached_ms` is the time up to which all its partitions have come, by their positions; 0 when one has said nothing.
     """
 
     chapter: Chapter
@@ -65,6 +69,12 @@ class Kept(NamedTuple):
     is_ours: bool
     has_ended: bool
     hours: Sequence[Hour]
+    reached_ms: int
+
+
+def counted_from(kept: Sequence[Kept], live: str, *, clock_ms: int) -> int:
+    """The time from which ages are counted (Unix ms) while a job writes to the chapter `live`. Pure."""
+    return next((min(each.reached_ms, clock_ms) for each in kept if each.chapter.name == live), 0)
 
 
 def next_action(kept: Sequence[Kept], limits: ArchiveSettings, *, now_ms: int) -> Fold | Drop | None:
@@ -111,13 +121,24 @@ def survey(root: Path, live: str) -> list[Kept]:
 
 def _kept(root: Path, chapter: Chapter, ours: Chapter | None) -> Kept:
     progress = [read_progress(root / chapter.name, partition) for partition in range(chapter.partitions)]
-    at_ms = max((each.at_ms for each in progress if each is not None), default=chapter.created_ms)
+    last_ms = max((_last_ms(each) for each in progress if each is not None), default=chapter.created_ms)
     is_ours = ours is not None and ours.job_id == chapter.job_id
     has_ended = ours is not None and is_ours and ours.begin != "" and _age(chapter) < _age(ours)
     until = complete_until(root, chapter)
     durable = {each.partition: each.durable for each in progress if each is not None}
     hours = _hours(contents(root, chapter.name).files, until, durable) if is_ours and until is not None else []
-    return Kept(chapter, size_of(root / chapter.name), at_ms, is_ours, has_ended, hours)
+    reached_ms = min((0 if each is None else _position_ms(each)) for each in progress)
+    return Kept(chapter, size_of(root / chapter.name), last_ms, is_ours, has_ended, hours, reached_ms)
+
+
+def _position_ms(progress: Progress) -> int:
+    return seconds_of(progress.position) * 1000 if progress.position else 0
+
+
+def _last_ms(progress: Progress) -> int:
+    """When it was written; the clock may have been ahead then."""
+    position_ms = _position_ms(progress)
+    return min(progress.at_ms, position_ms) if position_ms else progress.at_ms
 
 
 def _age(chapter: Chapter) -> tuple[int, str]:

@@ -132,7 +132,8 @@ class Upkeep:
                     each._replace(hours=()) if each.chapter.name in unable else each
                     for each in retention.survey(self._root, self._live)
                 ]
-                action = retention.next_action(kept, self._settings, now_ms=self._now_ms())
+                now_ms = retention.counted_from(kept, self._live, clock_ms=self._now_ms())
+                action = retention.next_action(kept, self._settings, now_ms=now_ms)
                 if action is None or action in failed:
                     return
                 failed.append(action)

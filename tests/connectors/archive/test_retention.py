@@ -14,7 +14,7 @@ from connectors.archive.folding import fold
 from connectors.archive.listing import contents
 from connectors.archive.moment import Moment
 from connectors.archive.reading import Cursor, emitted, from_image
-from connectors.archive.retention import Drop, Fold, clean_dropped, drop, next_action, size_of, survey
+from connectors.archive.retention import Drop, Fold, clean_dropped, counted_from, drop, next_action, size_of, survey
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.versions import Versions
 from connectors.errors import ConfigError
@@ -186,6 +186,23 @@ def test_a_chapter_that_has_ended_goes_once_all_of_it_is_too_old(tmp_path: Path)
     assert next_action(kept, settings(keep_hours=6.9), now_ms=NOW_MS) == Drop(old.chapter.name)
     live = survey(tmp_path, old.chapter.name)
     assert [each.has_ended for each in live] == [False, False]  # as if the job wrote to the first
+
+
+def test_ages_are_counted_from_the_last_that_is_archived_and_from_no_later_than_the_clock(tmp_path: Path) -> None:
+    archive = day(tmp_path)
+    kept = survey(tmp_path, archive.chapter.name)
+    reached_ms = (BASE_S + 8 * HOUR_S) * 1000
+    assert counted_from(kept, archive.chapter.name, clock_ms=NOW_MS) == reached_ms
+    assert counted_from(kept, archive.chapter.name, clock_ms=reached_ms - 1) == reached_ms - 1
+    new = Archive(tmp_path, number=2)
+    assert counted_from(survey(tmp_path, new.chapter.name), new.chapter.name, clock_ms=NOW_MS) == 0
+
+
+def test_what_was_written_while_the_clock_was_ahead_does_not_stay_for_that(tmp_path: Path) -> None:
+    old, new = day(tmp_path, hours=3), day(tmp_path, number=2)
+    old.progress(at(3 * HOUR_S), at_ms=NOW_MS * 2)
+    kept = survey(tmp_path, new.chapter.name)
+    assert next_action(kept, settings(keep_hours=6.9), now_ms=NOW_MS) == Drop(old.chapter.name)
 
 
 def test_another_jobs_chapter_goes_by_age_alone(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def kept(root: Path, keep_ms: int | None = None) -> tuple[Archive, Upkeep]:
 
 
 def test_it_compacts_and_retains_while_the_job_runs_and_ends_when_it_is_closed(tmp_path: Path) -> None:
-    archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
+    archive, upkeep = kept(tmp_path, keep_ms=HOUR_S * 1000)
     upkeep.start()
     begins = ["segment-", "part-000", "image-00"]
     wait_until(lambda: [name.rpartition("/")[2][:8] for name in archive.names()] == begins, what="folded hours")
@@ -39,8 +39,27 @@ def test_it_compacts_and_retains_while_the_job_runs_and_ends_when_it_is_closed(t
     assert read_chapter(archive.folder).begin == last_of_hour("2027-01-15T10")
 
 
+@pytest.mark.parametrize("years", [0, 10])
+def test_a_clock_that_is_far_ahead_folds_nothing_that_is_not_old(tmp_path: Path, years: int) -> None:
+    archive, _ = kept(tmp_path)
+    ahead_ms = NOW_MS + years * 365 * 24 * HOUR_S * 1000
+    archive.progress(at(4 * HOUR_S + 1), at_ms=ahead_ms)
+    settings = ArchiveSettings(tmp_path, 2 * HOUR_S * 1000, None)
+    Upkeep(tmp_path, settings, archive.chapter, now_ms=lambda: ahead_ms).retain()
+    assert read_chapter(archive.folder).begin == last_of_hour("2027-01-15T09")
+
+
+def test_a_databases_clock_that_is_far_ahead_folds_nothing_either(tmp_path: Path) -> None:
+    archive, _ = kept(tmp_path)
+    archive.commit([change("a", at(90_000 * HOUR_S))])
+    archive.progress(at(90_000 * HOUR_S))
+    settings = ArchiveSettings(tmp_path, 24 * HOUR_S * 1000, None)
+    Upkeep(tmp_path, settings, archive.chapter, now_ms=lambda: NOW_MS).retain()
+    assert read_chapter(archive.folder).begin == archive.chapter.begin
+
+
 def test_what_it_did_is_logged(tmp_path: Path) -> None:
-    archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
+    archive, upkeep = kept(tmp_path, keep_ms=HOUR_S * 1000)
     with capture_logs() as logs:
         upkeep.compact()
         upkeep.retain()
@@ -50,7 +69,7 @@ def test_what_it_did_is_logged(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_told_of_once_and_all_else_is_done(tmp_path: Path) -> None:
-    archive, upkeep = kept(tmp_path, keep_ms=7 * HOUR_S * 1000)
+    archive, upkeep = kept(tmp_path, keep_ms=HOUR_S * 1000)
     damaged = next(archive.folder.glob("*/hour=2027-01-15T08/*"))
     damaged.write_bytes(b"PAR1")
     with capture_logs() as logs:
