@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
+from connectors.archive.moment import LAST
 from connectors.errors import BadRecord
 
 Kind = Literal["part", "segment", "image"]
@@ -129,12 +130,12 @@ def hour_in(folder: str) -> str | None:
 def last_of_hour(hour: str) -> str:
     """The last position that belongs to an hour."""
     begin = datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC)
-    return f"{int(begin.timestamp()) + 3599:08x}{'f' * 8}.~"
+    return f"{int(begin.timestamp()) + 3599:08x}{'f' * 8}{LAST}"
 
 
 def image_number(begin: str) -> int:
     """The number of the image as of a position: later images have larger numbers."""
-    return seconds_of(begin) + begin.endswith("~")  # the end of an hour is later than a time within its last second
+    return seconds_of(begin) + begin.endswith(LAST)  # the end of an hour is later than a time within its last second
 
 
 def progress_name(partition: int, run: int = 0) -> str:

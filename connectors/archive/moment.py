@@ -11,7 +11,8 @@ from connectors.times import unix_ms, written
 CLOCK_SLACK_MS = 2000
 """How much later than this machine's clock a moment may be, for clocks differ."""
 
-_LAST = ".~"  # sorts after every suffix that a position can have
+LAST = ".~"
+"""After a cluster time: the last of its positions, for this sorts after every suffix that one can have."""
 _SECONDS = 1 << 32  # a cluster time has 32 bits for them: until 2106
 
 
@@ -34,7 +35,7 @@ class Moment(NamedTuple):
         """
         given = text.strip().lower()
         if re.fullmatch(r"[0-9a-f]{16}(\.\S+)?", given):
-            return cls(given if "." in given else given + _LAST)
+            return cls(given if "." in given else given + LAST)
         at_ms = now_ms if given == "now" else unix_ms(text, now_ms=now_ms)
         if at_ms is None:
             raise ConfigError(
@@ -48,7 +49,7 @@ class Moment(NamedTuple):
     @classmethod
     def at(cls, at_ms: int) -> Moment:
         """The moment of a Unix time in milliseconds."""
-        return cls(f"{at_ms // 1000:08x}{'f' * 8}{_LAST}", at_ms)
+        return cls(f"{at_ms // 1000:08x}{'f' * 8}{LAST}", at_ms)
 
     @property
     def second(self) -> int:
@@ -59,7 +60,7 @@ class Moment(NamedTuple):
     def text(self) -> str:
         """As it is told to a person: a time in UTC, or the position."""
         if self.at_ms is None:
-            return f"position {self.upper.removesuffix(_LAST)}"
+            return f"position {self.upper.removesuffix(LAST)}"
         return written(self.at_ms)
 
     def includes(self, position: str, ts_ms: int) -> bool:
@@ -73,7 +74,7 @@ class Moment(NamedTuple):
     def is_after(self, position: str, ts_ms: int) -> bool:
         """Whether a change had happened before then: not only by then."""
         if self.at_ms is None or position[:8] != self.upper[:8]:
-            return position < self.upper.removesuffix(_LAST)
+            return position < self.upper.removesuffix(LAST)
         return ts_ms < self.at_ms
 
     def require_past(self, *, now_ms: int) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from connectors.archive.moment import Moment
+from connectors.archive.moment import LAST, Moment
 from connectors.archive.replay_state import ReplayState, cut_after, cut_before
 from connectors.changes import Shape
 from connectors.dead_letters import Emitted
@@ -18,7 +18,6 @@ from connectors.mongo_state import Item, Plan, SourceState
 from connectors.rows import iso_of_ms
 
 _POLL_S = 0.005
-_LAST = ".~"
 _AWAY_S = 20.0
 
 Tailed = tuple[Sequence[Emitted], ReplayState, str | None]
@@ -77,7 +76,7 @@ def _end(item: Item, now: str, moment: Moment) -> str | None:
     reached = item.state.position
     # Of a transaction's changes some may still come as long as nothing later is known; a quiet stream has given all.
     if reached[:16] > now or (not item.changes and reached >= now):
-        return now if now + _LAST <= moment.upper else cut_after(moment.upper)
+        return now if now + LAST <= moment.upper else cut_after(moment.upper)
     if cut_before(reached) > moment.upper:
         return cut_after(moment.upper)
     return None

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from connectors.archive.chapter import Chapter
 from connectors.archive.key_forms import key_forms
-from connectors.archive.moment import Moment
+from connectors.archive.moment import LAST, Moment
 from connectors.archive.past import Happened, PastVersion, values_looked_up, versions_of
 from connectors.archive.ranges import Recorded, covering, recorded_of, require_within
 from connectors.archive.schema import change_of
@@ -27,7 +27,7 @@ from connectors.rows import loads, ref_of_key
 from connectors.shaping import Shaper, shaper
 from connectors.views import Lookup, View, views_of
 
-EVER = "f" * 16 + ".~"
+EVER = "f" * 16 + LAST
 """Sorts after every position."""
 
 _BEFORE = 3

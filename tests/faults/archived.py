@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 from connectors.archive.chapter import Chapter, complete_until, read_chapters
 from connectors.archive.listing import contents, opened
 from connectors.archive.reading import emitted, from_image
+from connectors.archive.travel import EVER
 from tests.acceptance.oracle import SECRET, Document, RowKey
 from tests.faults.compare import Outcome, Terms, plain
 from tests.faults.history import COLLECTIONS
 from tests.faults.truth import Truth, Version, alive
-
-_EVER = "f" * 16 + ".~"
 
 
 class Kept(NamedTuple):
@@ -51,7 +50,7 @@ def compare_archive(root: Path, truth: Truth, terms: Terms, *, chapters: int | N
             if chapter == found[-1]:
                 outcome.differences.append(f"{chapter.name} has no whole image")
             continue
-        _Chapter(root, chapter, truth, terms, outcome).compare(_EVER if chapter == found[-1] else until)
+        _Chapter(root, chapter, truth, terms, outcome).compare(EVER if chapter == found[-1] else until)
     return outcome
 
 
@@ -76,7 +75,7 @@ class _Chapter:
     def _check_emitted(self) -> None:
         """What a replay would read is what is in the files, each change once, in the order of each partition."""
         found: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        for piece in emitted(self._root, self._chapter, {}, upper=_EVER, order=COLLECTIONS):
+        for piece in emitted(self._root, self._chapter, {}, upper=EVER, order=COLLECTIONS):
             found[piece.partition] += [(row["seq"], row["n"]) for _, row in piece.rows]
         for partition, order in found.items():
             if any(a >= b for a, b in pairwise(order)):
@@ -141,7 +140,7 @@ class _Walk:
             return
         after = image[0].json("after") if image else None
         found = [version for version in possible if (None if version.row is None else plain(version.row)) == after]
-        first = self._versions[0].until if self._versions else _EVER
+        first = self._versions[0].until if self._versions else EVER
         if found:
             self._done = self._versions.index(found[-1])
         elif after is not None or (possible and first <= self._image_at):

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.archive.moment import Moment
+from connectors.archive.moment import LAST, Moment
 from connectors.archive.past import PastVersion
 from connectors.archive.ranges import Recorded
 from connectors.archive.travel import Travel
@@ -21,7 +21,6 @@ from tests.faults.truth import Truth
 
 _MOMENTS = 4
 _ROWS = 3
-_LAST = ".~"
 
 
 class Asked(NamedTuple):
@@ -74,7 +73,7 @@ def _asked(truth: Truth, rnd: random.Random) -> list[Asked]:
     found: list[Asked] = []
     for number, (made, following) in enumerate(pairwise(truth.log), 1):
         if made.until < following.until:
-            found.append(Asked(Moment(made.until + _LAST), number))
+            found.append(Asked(Moment(made.until + LAST), number))
         if made.ended_ms + 1 < following.began_ms:
             found.append(Asked(Moment.at(rnd.randrange(made.ended_ms + 1, following.began_ms)), number))
     return found
