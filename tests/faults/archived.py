@@ -136,7 +136,7 @@ class _Walk:
         if len(image) > 1:
             self._said.append(f"it is {len(image)} times in the image")
         if self._is_late and possible:  # a change that was folded may hold a later row, or none
-            self._done = self._versions.index(possible[-1])
+            self._done = self._versions.index(possible[0])  # a write that was under way may have come after
             return
         after = image[0].json("after") if image else None
         found = [version for version in possible if (None if version.row is None else plain(version.row)) == after]
