@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 
+from connectors.backoff import pause_s
 from connectors.ending import Ending
 from connectors.errors import TransientError
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_LONGEST_PAUSE_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
 
 
 class Hold:
@@ -45,7 +45,7 @@ class Hold:
                     self._on_held(str(exc))
                 self._on_retry()
                 attempt += 1
-                self._ending.wait(min(_LONGEST_PAUSE_S, 0.05 * 2**attempt) * random.uniform(0.5, 1))
+                self._ending.wait(pause_s(attempt, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
                 continue
             if attempt:
                 log.info("sink.goes_on", stream=self._stream, attempts=attempt)

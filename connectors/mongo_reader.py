@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Generator
@@ -11,6 +10,7 @@ from contextlib import closing, suppress
 
 import structlog
 
+from connectors.backoff import pause_s
 from connectors.errors import DBWatchError, Stopped, TransientError
 from connectors.mongo_client import Client, connect
 from connectors.mongo_events import position_ms
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 _QUEUED_ITEMS = 4
 _PROGRESS_LOG_S = 2.0
-_BACKOFF_S, _LONGEST_BACKOFF_S = 0.1, 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 
 
 class Reader:
@@ -146,8 +146,7 @@ class Reader:
         with suppress(queue.Full):
             progress = self._progress._replace(retries=self._retries, away=str(exc))
             self._items.put_nowait(Item((), self._state, progress))
-        longest_s = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** min(attempt, 16))
-        if self._stop.wait(longest_s * random.uniform(0.5, 1)):
+        if self._stop.wait(pause_s(attempt, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)):
             raise Stopped
 
 

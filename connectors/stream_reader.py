@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar, cast
 
 from redis import Redis
 
+from connectors.backoff import pause_s
 from connectors.ending import Ending
 from connectors.errors import BadRecord, TransientError
 from connectors.redis_client import connect, reached, translated
@@ -18,7 +18,7 @@ Fields = Mapping[str, str]
 Decode = Callable[[Fields], T]
 
 _BATCH = 500
-_LONGEST_WAIT_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class StreamReader(Generic[T]):
@@ -104,7 +104,7 @@ class StreamReader(Generic[T]):
         return Placed(entry.stream, entry.id, decoded(entry, self._decode))
 
     def _pause(self, error: TransientError, failures: int) -> None:
-        wait_s = min(_LONGEST_WAIT_S, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
+        wait_s = pause_s(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
         if self._on_retry:
             self._on_retry(error, wait_s)
         self._ending.wait(wait_s)

@@ -4,7 +4,6 @@ talks to MongoDB and writes files.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ from connectors.archive.chapter import read_chapter, write_chapter
 from connectors.archive.files import ArchiveFile
 from connectors.archive.layout import IMAGE_HOUR, FileName, image_number
 from connectors.archive.patience import GaveUp, OnHeld, Patience
-from connectors.archive.sorting import SortedFile
+from connectors.archive.sorting import ExternalSort
+from connectors.backoff import pause_s
 from connectors.changes import Change, Shape
 from connectors.errors import DBWatchError, SnapshotLost, Stopped, TransientError
 from connectors.mongo_client import Client, connect
@@ -87,7 +87,7 @@ class ImageReading:
                 attempt += 1
                 log.warning("archive.image_again", chapter=self._folder.name, reason=str(exc))
                 longest_s = _FIRST_PAUSE_S if isinstance(exc, SnapshotLost) else _LONGEST_PAUSE_S
-                if self._stop.wait(min(longest_s, _FIRST_PAUSE_S * 2 ** min(attempt, 16)) * random.uniform(0.5, 1)):
+                if self._stop.wait(pause_s(attempt, first_s=_FIRST_PAUSE_S, longest_s=longest_s)):
                     return
                 continue
             except Exception:  # a mistake of ours: the chapter does not begin, all else goes on
@@ -139,7 +139,7 @@ class ImageReading:
             except TransientError as exc:
                 attempt += 1
                 log.warning("archive.image_again", chapter=self._folder.name, reason=str(exc))
-                if self._stop.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 16))):
+                if self._stop.wait(pause_s(attempt, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)):
                     raise Stopped(str(exc)) from exc
                 continue
             return
@@ -167,7 +167,7 @@ class _Writing:
         self._name = FileName("image", partition, number, number)
         self._patience = patience
         self._collection = ""
-        self._sorted: SortedFile | None = None
+        self._sorted: ExternalSort | None = None
         self.files: list[ArchiveFile] = []
         self.rows = 0
 
@@ -177,7 +177,7 @@ class _Writing:
             if isinstance(change, Change):
                 if self._sorted is None:
                     self._collection = change.collection
-                    self._sorted = SortedFile(self._file)
+                    self._sorted = ExternalSort(self._file)
                 self._sorted.add(change, self.rows)
                 self.rows += 1
         if not item.state.collection and self._sorted is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import random
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 
+from connectors.backoff import pause_s
 from connectors.errors import DBWatchError
 
 log = structlog.get_logger()
@@ -50,8 +50,7 @@ class Patience:
                 if not attempt:
                     self._hold(exc)
                 attempt += 1
-                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 16)) * random.uniform(0.5, 1)
-                if self._given_up.wait(pause_s):
+                if self._given_up.wait(pause_s(attempt, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)):
                     raise GaveUp(f"{self._name} cannot be written: {self.held}") from exc
                 continue
             if attempt:

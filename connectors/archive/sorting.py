@@ -25,7 +25,7 @@ _PIECE = 500
 Row = dict[str, Any]
 
 
-class SortedFile:
+class ExternalSort:
     """Rows that come by key, as those whose keys are ObjectIds do, are written as they come. Others go into a file for
     each stretch that does, and these are merged in the end.
     """
@@ -57,10 +57,6 @@ class SortedFile:
             return None
         self._runs[0].finish()
         return self._runs[0]
-
-    def discard(self) -> None:
-        for run in self._runs:
-            run.discard()
 
     def _write(self) -> None:
         pending, self._pending, self._characters = self._pending, [], 0
