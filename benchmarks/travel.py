@@ -64,7 +64,7 @@ class Stage(NamedTuple):
 def main(*, changes: int, keys: int, questions: int, folder: Path | None) -> None:
     """Make the archive of a day, compact it, ask it for the past of rows, fold its oldest hours; print the figures.
 
-    A day of ten million changes takes 3 GB of disk, which are given back, and some minutes.
+    A day of ten million changes takes about 1.5 GB of disk, which are given back, and some minutes.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
