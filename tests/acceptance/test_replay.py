@@ -162,7 +162,14 @@ def test_a_replay_gives_what_the_live_job_gave_and_a_job_goes_on_right_after_it(
     past.until_even()
     assert past.job.stop() == 0
     live, recovery, known = past.feed(), files(past.folder / "recovery"), past.known()
+    expect_all(past, live)
+    expect_what_came_after_the_snapshot(past, live)
+    expect_the_same_by_the_engine(past)
+    assert (past.feed(), files(past.folder / "recovery"), past.known()) == (live, recovery, known)
+    expect_a_job_after_it(past)
 
+
+def expect_all(past: Past, live: list[Entry]) -> None:
     summary = past.replay("--name", "whole")
     whole = past.feed(past.stream_of("whole"))
     assert past.wrong(whole) == []
@@ -170,6 +177,8 @@ def test_a_replay_gives_what_the_live_job_gave_and_a_job_goes_on_right_after_it(
     assert last(whole) == last(live)
     assert sum(summary["written"].values()) == len(whole)
 
+
+def expect_what_came_after_the_snapshot(past: Past, live: list[Entry]) -> None:
     summary = past.replay("--name", "part", "--from", "mid")
     part = past.feed(past.stream_of("part"))
     assert {row: own(live)[row][-len(found) :] for row, found in own(part).items()} == own(part)
@@ -180,15 +189,19 @@ def test_a_replay_gives_what_the_live_job_gave_and_a_job_goes_on_right_after_it(
     for row, found in own(live).items():
         after = [one for one in found if one[1] > upto]
         assert own(part).get(row, [])[-len(after) :] == after or not after
+
+
+def expect_the_same_by_the_engine(past: Past) -> None:
     copy = shutil.copytree(past.folder / "snapshots" / "mid", past.folder / "copy")
     engine = [sys.executable, "-m", "bytewax.run", "flows.replay:flow", "-r", str(copy)]
     env = {**past.job.env, "DBWATCH_REPLAY_NAME": "engine"}
     (copy / "snapshot.json").unlink()
     done = subprocess.run(engine, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert own(past.feed(past.stream_of("engine"))) == own(part)
-    assert (past.feed(), files(past.folder / "recovery"), past.known()) == (live, recovery, known)
+    assert own(past.feed(past.stream_of("engine"))) == own(past.feed(past.stream_of("part")))
 
+
+def expect_a_job_after_it(past: Past) -> None:
     own_prefix = {**past.settings, "DBWATCH_PREFIX": f"{past.settings['DBWATCH_PREFIX']}:next"}
     folder = past.folder / "replays" / "whole" / "recovery"
     past.steps(40)

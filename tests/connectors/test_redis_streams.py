@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from typing import cast
 
 import pytest
@@ -383,89 +383,3 @@ def test_a_writer_that_was_replaced_takes_no_snapshot(client: Redis, redis_url: 
     lock(client, prefix)
     with pytest.raises(Fenced):
         part.snapshot()
-
-
-def test_a_mark_in_another_feed_means_nothing_in_this_one(client: Redis, redis_url: str, prefix: str) -> None:
-    """As a replay begins, with the live job's mark in the copied state, and as a job goes on after a replay."""
-    jobs = partition(redis_url, prefix).snapshot()._replace(entry_id="9999999999999-0", seen="9999999999999-0")
-    ending = Ending()
-
-    def built(mark: Mark | None, feed: str) -> RedisStreamPartition:
-        sink = RedisStreamSink(
-            url=redis_url,
-            keys=Keys(prefix).of_replay("mine"),
-            maxlen=1000,
-            first_marks={},
-            ending=ending,
-            limit=LetterLimit(100),
-            feed=feed,
-        )
-        return sink.build_part("step", "0", mark)
-
-    first = built(jobs, "replay:mine")
-    first.write([record("a", 1)])
-    mark = first.snapshot()
-    first.write([record("a", 2)])
-    assert mark.feed == "replay:mine"
-    built(mark, "replay:mine").write([record("a", 2), record("a", 3)])
-    assert ending.error is None
-    found = cast("list[tuple[str, dict[str, str]]]", client.xrange(f"{prefix}:replay:mine"))
-    assert [fields["ts_ms"] for _, fields in found] == ["1", "2", "3"]
-    theirs = built(mark, "").snapshot()
-    assert (theirs.entry_id, theirs.feed) == ("0-0", "")
-
-
-def repairing(url: str, prefix: str, mark: Mark, *, floors: Mapping[str, str], maxlen: int) -> RedisStreamPartition:
-    """As a replay into the live stream, which begins with the job's mark in the copied state."""
-    sink = RedisStreamSink(
-        url=url,
-        keys=Keys(prefix),
-        maxlen=maxlen,
-        first_marks={},
-        ending=Ending(),
-        limit=LetterLimit(100),
-        feed="changes:mend",
-        floors=floors,
-    )
-    return sink.build_part("step", "0", mark)
-
-
-def test_a_replay_into_the_live_stream_trims_it_as_the_job_does(client: Redis, redis_url: str, prefix: str) -> None:
-    job = partition(redis_url, prefix)
-    job.write([record(f"old-{i}", i) for i in range(1, 200)])
-    mark = job.snapshot()
-    job.write([record(f"new-{i}", i) for i in range(200, 300)])
-    job.close()
-    replay = repairing(redis_url, prefix, mark, floors={}, maxlen=100)
-    assert replay.snapshot().feed == "changes:mend"
-    for begin in range(200, 3000, 200):
-        replay.write([record(f"new-{i}", i) for i in range(begin, begin + 200)])
-        mark = replay.snapshot()
-    found = [entry.ts_ms for entry in entries(client, prefix)]
-    assert len(found) < 1000, "three checkpoints, the bound and a node of the stream"
-    assert found == sorted(set(found)), "and none twice"
-    replay.close()
-    resumed = repairing(redis_url, prefix, mark, floors={}, maxlen=100)
-    resumed.write([record(f"new-{i}", i) for i in range(2900, 3010)])
-    assert [r.ts_ms for r in entries(client, prefix)][-12:] == [2998, 2999, *range(3000, 3010)]
-
-
-def test_a_replay_into_a_stream_that_was_trimmed_since_does_not_repeat_what_it_had(
-    client: Redis, redis_url: str, prefix: str
-) -> None:
-    stream = f"{prefix}:changes"
-    job = partition(redis_url, prefix)
-    job.write([record("a", 1)])
-    mark = job.snapshot()
-    job.write([record("a", 2), record("b", 3), record("b", 4), record("c", 5)])
-    job.close()
-    client.xtrim(stream, maxlen=2, approximate=False)
-    client.xdel(stream, last_id(client, prefix))  # which Redis lost
-    replay = repairing(redis_url, prefix, mark, floors={stream: f"{4:016x}"}, maxlen=100)
-    caused = record("a", 2, 2, cause="movie")._replace(position=f"{6:016x}")
-    replay.write([record("a", 2), record("b", 3), record("b", 4), record("c", 5), caused])
-    assert [(r.key, r.versions.row[-1], r.cause) for r in entries(client, prefix)] == [
-        ("b", "4", None),
-        ("c", "5", None),
-        ("a", "2", "movie"),
-    ]
