@@ -97,7 +97,10 @@ def clear(folder: Path) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     except OSError as exc:
-        raise ConfigError(f"replay folder {folder}: cannot be removed: {exc.strerror}") from exc
+        raise ConfigError(
+            f"replay folder {folder}: cannot be removed: {exc.strerror}; make it writable, or give this replay "
+            "another name"
+        ) from exc
 
 
 def drop_unused(folder: Path) -> None:

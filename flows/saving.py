@@ -69,7 +69,10 @@ def save_snapshot(folder: Path, root: Path, name: str, *, tell: Tell = _tell_nob
         try:
             making.rename(root / name)
         except OSError as exc:
-            raise ConfigError(f"snapshot {name}: cannot be given its name in {root}: {exc.strerror}") from exc
+            raise ConfigError(
+                f"snapshot {name}: cannot be given its name in {root}: {exc.strerror}; choose another name, or see "
+                "that the folder can be written"
+            ) from exc
         sync_folder(root)
     return find_snapshot(root, name)
 

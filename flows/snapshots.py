@@ -119,7 +119,9 @@ def list_snapshots(root: Path) -> list[Snapshot | Damaged]:
     except FileNotFoundError:
         return []
     except OSError as exc:
-        raise ConfigError(f"folder {root}: cannot be read: {exc.strerror}") from exc
+        raise ConfigError(
+            f"folder {root}: cannot be read as one of snapshots: {exc.strerror}; make it readable, or name another one"
+        ) from exc
     found = [_look(folder) for folder in sorted(folders)]
     return sorted(found, key=_age)
 
@@ -138,7 +140,9 @@ def drop_snapshot(root: Path, name: str) -> None:
         folder.rename(gone)
         shutil.rmtree(gone)
     except OSError as exc:
-        raise ConfigError(f"snapshot {name}: cannot be removed from {root}: {exc.strerror}") from exc
+        raise ConfigError(
+            f"snapshot {name}: cannot be removed from {root}: {exc.strerror}; make the folder writable, and call again"
+        ) from exc
 
 
 def check_name(name: str) -> None:

@@ -153,7 +153,7 @@ def _position(value: object) -> Moment:
 def _text(ask: Ask, name: str, longest: int) -> str:
     value = ask.args.get(name)
     if not isinstance(value, str) or not value or len(value) > longest:
-        raise ConfigError(f"{name}: expected a text of at most {longest:,} characters")
+        raise ConfigError(f"{name}: expected a text of at most {longest:,} characters, found {str(value)[:40]!r}")
     return value
 
 
