@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import bson
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -22,12 +23,13 @@ from connectors.archive.chapter import Chapter, write_chapter
 from connectors.archive.moment import Moment
 from connectors.archive.replay_reading import Asked
 from connectors.archive.replay_source import Course, ReplaySource
-from connectors.archive.replay_state import WHOLE, Place, ReplayState
+from connectors.archive.replay_state import WHOLE, Floor, Place, ReplayState
 from connectors.archive.source import Archived, ArchivedSource, Archiving
 from connectors.archive.writer import Reached
 from connectors.changes import Change
 from connectors.dead_letters import Emitted, Outputs
 from connectors.ending import Ending
+from connectors.mongo_state import SourceState
 from connectors.once import Mark, Standing, Tail, following
 from connectors.records import Record
 from flows.store_states import source_states
@@ -183,10 +185,30 @@ class LiveJob:
         self.snapshots.append(folder)
 
 
-class Replay:
-    """A replay of a job's archive, from a snapshot or from the image."""
+def floors_of(snapshot: Path) -> tuple[Floor, ...]:
+    """Where the partitions stood, as streams that had come to some place for each."""
+    found: list[Floor] = []
+    for name, state in source_states(snapshot).items():
+        assert isinstance(state, Archived)
+        number = int(name[-1])
+        token = bson.encode({"_data": f"82{FAR.upper()}2B022C01{number:04}"})
+        found.append(Floor(number, state.seq, SourceState(BEGIN, len(found), position=FAR, token=token)))
+    return tuple(found)
 
-    def __init__(self, job: LiveJob, folder: Path, snapshot: Path | None, *, until: Moment, partitions: int) -> None:
+
+class Replay:
+    """A replay of a job's archive, from a snapshot or from the image, up to a moment or up to another snapshot."""
+
+    def __init__(
+        self,
+        job: LiveJob,
+        folder: Path,
+        snapshot: Path | None,
+        *,
+        until: Moment,
+        partitions: int,
+        until_snapshot: Path | None = None,
+    ) -> None:
         self.folder, self.feed = folder, Feed("replay")
         if snapshot is None:
             folder.mkdir()
@@ -197,7 +219,8 @@ class Replay:
         states: dict[str, Any] = source_states(folder)
         self.emitted_before = {name: state.inner for name, state in states.items() if isinstance(state, Archived)}
         places = tuple(Place(int(name[-1]), state.seq, WHOLE) for name, state in states.items())
-        begin = ReplayState(CHAPTER.name, "", begin="" if states else BEGIN, places=places)
+        ends = () if until_snapshot is None else floors_of(until_snapshot)
+        begin = ReplayState(CHAPTER.name, "", begin="" if states else BEGIN, places=places, ends=ends)
         self.course = Course(self._asked, begin, list(states))
 
     def run(self, *, aborts: int | None = None, workers: int = 1) -> ReplaySource:

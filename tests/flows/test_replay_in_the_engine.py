@@ -9,6 +9,7 @@ import pytest
 
 from connectors.archive import replay_reading
 from connectors.archive.moment import Moment
+from connectors.archive.source import Archived
 from connectors.mongo_state import SourceState
 from flows.store_states import source_states
 from tests.flows.histories import random_history
@@ -52,3 +53,24 @@ def test_the_partitions_of_a_snapshot_stay_and_what_came_after_it_comes(job: Liv
     assert own(replay.feed.records) == own(live)
     ends, found = last(job.feed.records), last(replay.feed.records)
     assert {key: ends[key] for key in found} == found
+
+
+@pytest.mark.parametrize(("begins_with", "ends_with"), [(None, 0), (0, 1)])
+def test_up_to_a_snapshot_it_gives_what_each_partition_had_emitted_and_leaves_where_they_were(
+    job: LiveJob, tmp_path: Path, begins_with: int | None, ends_with: int
+) -> None:
+    first, end = (None if begins_with is None else job.snapshots[begins_with]), job.snapshots[ends_with]
+    replay = Replay(job, tmp_path / "replay", first, until=LAST, partitions=3, until_snapshot=end)
+    replay.run(aborts=1)
+    handover = replay.run().handover
+    until = {name: state.inner for name, state in source_states(end).items() if isinstance(state, Archived)}
+    wanted = {c.position for c in job.emitted_until(until)} - {
+        c.position for c in job.emitted_until(replay.emitted_before)
+    }
+    assert wanted
+    assert sorted(record.position for record in replay.feed.records if record.cause is None) == sorted(wanted)
+    assert handover is not None
+    assert len(handover.former) == job.partitions
+    assert source_states(replay.folder) == {f"tail-{number}": handover.state for number in range(3)}
+    assert replay.run().handover == handover, "also when it was cut off before it could say that it had ended"
+    assert source_states(replay.folder)["tail-2"] == handover.state
