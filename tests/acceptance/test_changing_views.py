@@ -107,12 +107,15 @@ def written_to(workload: Workload, *, pause_s: float = 0.002) -> Generator[None]
 
 
 class Way(NamedTuple):
-    """How many partitions and shards the job had, and how many the one after it has."""
+    """How many partitions and shards the job had, and how many the one after it has; whether that is killed once it
+    has written something.
+    """
 
     before: int
     after: int
     shards: int = 1
     recovery_partitions: int = 1
+    kills: bool = False
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ class Way(NamedTuple):
     [
         pytest.param(BEFORE, Way(3, 3), id="a lookup"),
         pytest.param(BEFORE, Way(1, 1), id="a lookup, one partition", marks=pytest.mark.soak),
-        pytest.param(VIEWS, Way(3, 2), id="fewer partitions", marks=pytest.mark.soak),
+        pytest.param(VIEWS, Way(3, 2, kills=True), id="fewer partitions", marks=pytest.mark.soak),
         pytest.param(VIEWS, Way(2, 3, 2, 3), id="more of everything", marks=pytest.mark.soak),
     ],
 )
@@ -166,6 +169,9 @@ def test_while_others_write_consumers_switch_over_without_losing_or_repeating_a_
         with running(tmp_path / "two", new, str(recovery)) as job:
             job.start()
             wait_until(new_feed, what="the first record of the job that goes on")
+            if way.kills:
+                job.kill()
+                job.start()
             writing.close()
             joined = batch_join(mongo, settings["MONGO_DB"])
             wrong: list[str] = []
