@@ -88,6 +88,7 @@ def changes_of(events: Sequence[Received], shapers: Mapping[str, Shaper]) -> lis
             shaper = shapers[collection]
             if wall is None or wall != event.get("wallTime"):  # many are of the same millisecond
                 wall, ts_ms = event.get("wallTime"), event_ms(event)
+            after, types = shaper.text_and_types(row)
             changes.append(
                 _new(
                     Change,
@@ -98,10 +99,10 @@ def changes_of(events: Sequence[Received], shapers: Mapping[str, Shaper]) -> lis
                         event_position(event),
                         ts_ms,
                         None if before is None else shaper.text(before),
-                        None if row is None else shaper.text(row),
+                        after,
                         named_in(event, row, shaper),
                         shaper.refs(row),
-                        shaper.types(row),
+                        types,
                     ),
                 )
             )
@@ -120,18 +121,8 @@ def rows_of(documents: Sequence[Received], *, collection: str, shaper: Shaper, p
         for row in documents:
             if not is_decoded(row):
                 return None
-            of_row = (
-                collection,
-                _key(row["_id"]),
-                "r",
-                position,
-                ts_ms,
-                None,
-                shaper.text(row),
-                None,
-                shaper.refs(row),
-                shaper.types(row),
-            )
+            after, types = shaper.text_and_types(row)
+            of_row = (collection, _key(row["_id"]), "r", position, ts_ms, None, after, None, shaper.refs(row), types)
             changes.append(_new(Change, of_row))
     except Exception:  # as above
         return None

@@ -210,6 +210,7 @@ def change_of(event: Event, shape: Shape, looked_up: Document | None = None) -> 
     after: Document | None = None if op == "d" else event.get("fullDocument") or looked_up
     of = shaper(shape)
     try:
+        text, types = of.text_and_types(after)
         return Change(
             collection,
             key,
@@ -217,10 +218,10 @@ def change_of(event: Event, shape: Shape, looked_up: Document | None = None) -> 
             position,
             event_ms(event),
             None if before is None else of.text(before),
-            None if after is None else of.text(after),
+            text,
             named_in(event, after, of),
             of.refs(after),
-            of.types(after),
+            types,
         )
     except BadRecord as exc:
         raise BadRecord(f"{collection} {key} at position {position}: {exc}") from exc
@@ -230,12 +231,10 @@ def row_of(document: Document, *, collection: str, shape: Shape, position: str) 
     """The `r` change of a document read by a snapshot at `position`. Raises `BadRecord`, naming collection and key."""
     key, of = rows.key_text(document["_id"]), shaper(shape)
     try:
-        after = of.text(document)
+        after, types = of.text_and_types(document)
     except BadRecord as exc:
         raise BadRecord(f"{collection} {key} in the snapshot at {position}: {exc}") from exc
-    return Change(
-        collection, key, "r", position, position_ms(position), None, after, None, of.refs(document), of.types(document)
-    )
+    return Change(collection, key, "r", position, position_ms(position), None, after, None, of.refs(document), types)
 
 
 def event_ms(event: Event) -> int:

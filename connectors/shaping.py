@@ -17,24 +17,26 @@ from connectors.changes import Shape
 class Shaper:
     """A shape, prepared. `whole` tells that rows stay as they are, without mask and with all fields."""
 
-    __slots__ = ("_fields", "_mask", "_paths", "shape", "whole")
+    __slots__ = ("_fields", "_mask", "_paths", "_typed", "shape", "whole")
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.whole = not shape.mask and shape.fields is None
         self._mask = shape.mask
         self._fields = shape.fields
+        self._typed = shape.typed
         self._paths = tuple((path, "." in path) for path in shape.refs)
 
     def text(self, row: rows.Row) -> str:
         """The row as JSON text, shaped. Raises `BadRecord` for what JSON cannot hold."""
         return rows.dumps(row if self.whole else rows.shaped(row, self._mask, self._fields))
 
-    def types(self, row: rows.Row | None) -> str | None:
-        """What the text does not tell of the values' types, if that is asked for."""
-        if not self.shape.typed or row is None:
-            return None
-        return types_of(row if self.whole else rows.shaped(row, self._mask, self._fields))
+    def text_and_types(self, row: rows.Row | None) -> tuple[str | None, str | None]:
+        """The same text, and what it does not tell of the values' types, if that is asked for; None without a row."""
+        if row is None:
+            return None, None
+        kept = row if self.whole else rows.shaped(row, self._mask, self._fields)
+        return rows.dumps(kept), types_of(kept) if self._typed else None
 
     def refs(self, row: rows.Row | None) -> dict[str, str | None]:
         """The values that other rows are joined by, in comparable form; all None without a row."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import rows
+from connectors.archive.typed import types_of
 from connectors.changes import Shape
 from connectors.errors import BadRecord
 from connectors.shaping import Shaper, shaper
@@ -17,7 +18,7 @@ from tests.connectors.test_rows import documents
 
 names = st.sampled_from(["a", "b", "a.b", "b.c.d", "c"])
 paths = st.lists(names, max_size=3, unique=True).map(tuple)
-shapes = st.builds(Shape, mask=paths, fields=st.none() | paths, refs=paths)
+shapes = st.builds(Shape, mask=paths, fields=st.none() | paths, refs=paths, typed=st.booleans())
 named_documents = documents | st.dictionaries(
     st.sampled_from(["a", "b", "c", "a.b"]), documents | st.text(), max_size=3
 )
@@ -28,6 +29,18 @@ def test_a_prepared_shape_gives_the_same_text_and_foreign_keys(shape: Shape, row
     prepared = Shaper(shape)
     assert _told(lambda: prepared.text(row)) == _told(lambda: rows.dumps(rows.shaped(row, shape.mask, shape.fields)))
     assert prepared.refs(row) == {path: rows.ref_text(rows.at(row, path)) for path in shape.refs}
+
+
+@given(shapes, named_documents)
+def test_the_types_are_those_of_the_text_where_they_are_asked_for(shape: Shape, row: dict[str, Any]) -> None:
+    prepared = Shaper(shape)
+
+    def expected() -> tuple[str, str | None]:
+        types = types_of(rows.shaped(row, shape.mask, shape.fields)) if shape.typed else None
+        return prepared.text(row), types
+
+    assert _told(lambda: prepared.text_and_types(row)) == _told(expected)
+    assert prepared.text_and_types(None) == (None, None)
 
 
 def _told(call: Any) -> str:
