@@ -69,11 +69,8 @@ def command(
     # Imported here: the engine and the drivers take a second that `--help` can do without.
     from bytewax.run import cli_main  # pyright: ignore[reportUnknownVariableType]
 
-    from dbwatch.replay_folder import check_not_of_a_replay
-    from flows.job import FLOW_ID
     from flows.launch import Launch
     from flows.process import end_on_signals, engine_failed, leave, without_backtraces
-    from flows.recovery import await_store, make_store, stay_empty
     from flows.watch import prepare
 
     verbose = bool(ctx.find_root().params.get("verbose"))
@@ -82,13 +79,8 @@ def command(
     launch = Launch(None if no_recovery else recovery, workers, process_id, tuple(a for a in addresses.split(";") if a))
     if remote_store and (launch.leads or launch.recovery is None):
         raise click.UsageError("--remote-store is for the processes of a cluster from number 1 on, with recovery")
-    if launch.recovery is not None and launch.leads:
-        check_not_of_a_replay(launch.recovery)
-        make_store(launch.recovery)
-    elif launch.recovery is not None and remote_store:
-        stay_empty(launch.recovery)
-    elif launch.recovery is not None:
-        await_store(launch.recovery, flow_id=FLOW_ID, timeout_s=_STORE_TIMEOUT_S)
+    if launch.recovery is not None:
+        _make_ready(launch.recovery, leads=launch.leads, is_remote=remote_store)
     without_backtraces()
     ending = Ending()
     end_on_signals(ending)
@@ -100,6 +92,20 @@ def command(
         if engine_failed(ending, run.pulse, exc) and verbose:
             raise
     leave(ending, run.pulse, run.again, verbose=verbose)
+
+
+def _make_ready(recovery: Path, *, leads: bool, is_remote: bool) -> None:
+    """The store: made by the process that leads, awaited by the others, and not here where it `is_remote`."""
+    from dbwatch.replay_folder import check_not_of_a_replay
+    from flows.recovery import FLOW_ID, await_store, make_store, stay_empty
+
+    if leads:
+        check_not_of_a_replay(recovery)
+        make_store(recovery)
+    elif is_remote:
+        stay_empty(recovery)
+    else:
+        await_store(recovery, flow_id=FLOW_ID, timeout_s=_STORE_TIMEOUT_S)
 
 
 def engine_options(launch: Launch, snapshot_interval_s: int, backup_interval_s: int) -> dict[str, Any]:
