@@ -22,14 +22,14 @@ from connectors.archive import tables
 from connectors.archive.chapter import Chapter
 from connectors.archive.layout import hour_of, image_number
 from connectors.archive.listing import Contents, StoredFile, contents, opened, within
-from connectors.archive.tables import Row, rows_of
+from connectors.archive.tables import Row, rows_of, text_of
 from connectors.errors import ConfigError
 
 MAX = (1 << 31) - 1
 IMAGE = -1
 """Stands for the partition in pieces of the image."""
 
-_PIECE = 1_000
+_PIECE, _PIECE_CHARACTERS = 1_000, 16_000_000
 
 
 class Cursor(NamedTuple):
@@ -74,10 +74,11 @@ def emitted(
     while heads:
         partition = heads[0][2]
         rows: list[tuple[str, Row]] = []
-        cursor = START
-        while heads and heads[0][2] == partition and len(rows) < _PIECE:
+        cursor, size = START, 0
+        while heads and heads[0][2] == partition and len(rows) < _PIECE and size < _PIECE_CHARACTERS:
             found = heapq.heappop(heads)[3]
             rows.append((found.collection, found.row))
+            size += text_of(found.row)
             cursor = Cursor(found.seq, found.n)
             follow(partition)
         yield Piece(partition, rows, cursor)

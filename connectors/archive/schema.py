@@ -39,6 +39,8 @@ COLUMNS = pa.schema(
 COMPRESSION = "zstd"
 ROW_GROUP = 10_000
 """Rows that are compressed, and read, together."""
+ROW_GROUP_BYTES = 8 << 20
+"""Long rows are fewer: of a file sorted by key no more text goes together."""
 
 
 def batch_of(changes: Sequence[Change], *, seq: int, numbers: Sequence[int]) -> pa.RecordBatch:

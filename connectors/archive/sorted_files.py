@@ -15,8 +15,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.archive import tables
 from connectors.archive.chapter import sync_folder
-from connectors.archive.schema import COMPRESSION, REF, ROW_GROUP, schema_with
+from connectors.archive.schema import COMPRESSION, REF, ROW_GROUP, ROW_GROUP_BYTES, schema_with
 
 Step = Callable[[str], None]
 """Called before each step with what comes; what it raises ends the work there, as a crash would."""
@@ -28,7 +29,9 @@ _SOUGHT = ("key", "position", "ts_ms", "seq", "n")
 
 
 class SortedFile:
-    """Rows are added in the order of their keys, in tables of any size; row groups are of `ROW_GROUP` rows."""
+    """Rows are added in the order of their keys, in tables of any size; row groups are of `ROW_GROUP` rows, or of
+    about `ROW_GROUP_BYTES` of text: whoever folds several files holds a row group or two of each.
+    """
 
     def __init__(
         self, path: Path, schema: pa.Schema, *, step: Step, about: Mapping[bytes, bytes] | None = None
@@ -55,12 +58,12 @@ class SortedFile:
         self.rows += table.num_rows
         self.text_bytes += table.nbytes
         self._waiting = pa.concat_tables([self._waiting, table])
-        whole = self._waiting.num_rows // ROW_GROUP * ROW_GROUP
-        self._write(whole)
+        *whole, last = self._groups() or [0]
+        self._write([*whole, last] if last >= ROW_GROUP else whole)
 
     def publish(self) -> None:
         """Give the file its name, durably."""
-        self._write(self._waiting.num_rows)
+        self._write(self._groups())
         self._writer.close()
         self._step(f"sync {self.path.name}")
         handle = os.open(self._hidden, os.O_RDONLY)
@@ -79,11 +82,16 @@ class SortedFile:
         with suppress(OSError):
             self._hidden.unlink()
 
-    def _write(self, rows: int) -> None:
-        for offset in range(0, rows, ROW_GROUP):
+    def _groups(self) -> list[int]:
+        return tables.group_sizes(self._waiting, most_rows=ROW_GROUP, most_bytes=ROW_GROUP_BYTES)
+
+    def _write(self, groups: Sequence[int]) -> None:
+        for rows in groups:
             self._step(f"write {self.path.name}")
-            self._writer.write_table(self._waiting.slice(offset, min(ROW_GROUP, rows - offset)))
-        self._waiting = self._waiting.slice(rows).combine_chunks() if rows else self._waiting
+            self._writer.write_table(self._waiting.slice(0, rows), row_group_size=rows)
+            self._waiting = self._waiting.slice(rows)
+        if groups:
+            self._waiting = self._waiting.combine_chunks()
 
 
 def common_schema(schemas: Sequence[pa.Schema]) -> pa.Schema:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import heapq
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.archive.commits import characters
 from connectors.archive.files import ArchiveFile
-from connectors.archive.schema import ROW_GROUP, batch_of
+from connectors.archive.schema import ROW_GROUP, ROW_GROUP_BYTES, batch_of
+from connectors.archive.tables import Row, text_of
 from connectors.changes import Change
 
 _AT_ONCE, _AT_ONCE_CHARACTERS = 50_000, 32_000_000
@@ -22,7 +22,7 @@ _AT_ONCE, _AT_ONCE_CHARACTERS = 50_000, 32_000_000
 _MERGED_AT_ONCE = 16
 _PIECE = 500
 
-Row = dict[str, Any]
+_T = TypeVar("_T")
 
 
 class ExternalSort:
@@ -65,8 +65,8 @@ class ExternalSort:
         pending.sort(key=lambda one: one[0].key)
         follows = bool(self._runs) and self._last_key < pending[0][0].key
         self._last_key = pending[-1][0].key
-        for start in range(0, len(pending), ROW_GROUP):
-            changes, numbers = zip(*pending[start : start + ROW_GROUP], strict=True)
+        for group in _groups(pending, lambda one: characters(one[0])):
+            changes, numbers = zip(*group, strict=True)
             batch = batch_of(changes, seq=0, numbers=numbers)
             if not follows:
                 if self._runs:
@@ -83,9 +83,24 @@ class ExternalSort:
             schema = files[0].schema_arrow
             whole = self._make(schema)
             rows = heapq.merge(*map(_rows, files), key=lambda row: row["key"])
-            while group := list(itertools.islice(rows, ROW_GROUP)):
+            for group in _groups(rows, text_of):
                 whole.add(pa.RecordBatch.from_pylist(group, schema=schema))
         return whole
+
+
+def _groups(rows: Iterable[_T], text: Callable[[_T], int]) -> Iterator[list[_T]]:
+    """Rows that go together, each of so much text."""
+    group: list[_T] = []
+    size = 0
+    for row in rows:
+        length = text(row)
+        if len(group) >= ROW_GROUP or (group and size + length > ROW_GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += length
+    if group:
+        yield group
 
 
 def _rows(file: pq.ParquetFile) -> Iterator[Row]:

@@ -26,6 +26,30 @@ def rows_of(table: pa.Table) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
+def text_of(row: Row) -> int:
+    """About how much text a row holds."""
+    return len(row["after"] or "") + len(row["before"] or "")
+
+
+def group_sizes(table: pa.Table, *, most_rows: int, most_bytes: int) -> list[int]:
+    """How many rows go together, from the first on, so that they have no more rows, and no more bytes of text, than
+    that; a row that is longer stays alone.
+    """
+    if table.nbytes <= most_bytes:
+        whole, rest = divmod(table.num_rows, most_rows)
+        return [most_rows] * whole + [rest] * bool(rest)
+    lengths = [_of.coalesce(_of.binary_length(table.column(name)), 0) for name in ("before", "after")]
+    sizes: list[int] = []
+    rows = size = 0
+    for length in cast("list[int]", _of.add(*lengths).to_pylist()):
+        if rows and (rows >= most_rows or size + length > most_bytes):
+            sizes.append(rows)
+            rows = size = 0
+        rows += 1
+        size += length
+    return [*sizes, rows] if rows else sizes
+
+
 def between(table: pa.Table, begin: str, upper: str) -> pa.Table:
     """The rows with positions from `begin` to `upper`."""
     position = table.column("position")

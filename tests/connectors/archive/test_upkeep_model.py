@@ -257,6 +257,7 @@ def small_files() -> Generator[None]:
     """A few rows are many: files, row groups and what is in memory at once are as small as can be."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sorted_files, "ROW_GROUP", 2)
+        patched.setattr(sorted_files, "ROW_GROUP_BYTES", 70)
         patched.setattr(compaction, "ROW_GROUP", 3)
         patched.setattr(compaction, "SEGMENT_BYTES", 1500)
         patched.setattr(compaction, "MANY_PARTS", 1)
