@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from asyncio.events import AbstractEventLoop, _set_running_loop  # pyright: ignore[reportPrivateUsage]
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -62,14 +64,26 @@ def server(env: dict[str, str], accounts: Accounts, tmp_path_factory: pytest.Tem
         yield server
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def launched() -> Iterator[tuple[Browser, AbstractEventLoop]]:
+    """The browser of the session, and the loop that Playwright runs it with, which looks as if it always ran."""
     path = finder.find()
     assert path is not None, "no browser; `make test` installs one"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
+        browser, loop = playwright.chromium.launch(executable_path=path), asyncio.get_running_loop()
+        _set_running_loop(None)
+        yield browser, loop
+        _set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(launched: tuple[Browser, AbstractEventLoop]) -> Iterator[Browser]:
+    """The browser. The loop is set aside for other modules, since beside one that runs no other may be started."""
+    browser, loop = launched
+    _set_running_loop(loop)
+    yield browser
+    _set_running_loop(None)
 
 
 @pytest.fixture

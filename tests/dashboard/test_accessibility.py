@@ -71,31 +71,18 @@ def test_the_sign_in_page_passes_the_audit_in_every_look(context: BrowserContext
         assert violations(page) == []
 
 
-def test_the_live_page_passes_the_audit_in_every_look(page: Page) -> None:
+def test_the_page_passes_the_audit_in_every_look_live_or_not(page: Page, alive: Callable[..., None]) -> None:
     for look in LOOKS:
         choose(page, look)
         assert violations(page) == []
     page.get_by_role("button", name="One feed").click()
     assert violations(page) == []
-
-
-def test_a_page_that_is_not_live_passes_the_audit(page: Page, alive: Callable[..., None]) -> None:
+    page.get_by_role("button", name="Side by side").click()
     alive(ahead_ms=-60_000)
     expect(page.locator('.status[data-level="down"]')).to_be_visible()
     for look in LOOKS:
         choose(page, look)
         assert violations(page) == []
-
-
-def test_the_page_passes_the_audit_on_a_phone(
-    chromium: Browser, server: Server, token: str, rows: None, alive: Callable[..., None]
-) -> None:
-    alive(count=12)
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
-    page = opened(context, server, token)
-    expect(page.locator(".created tbody tr").first).to_be_visible()
-    assert violations(page) == []
-    context.close()
 
 
 def test_the_list_of_keys_opens_by_key_passes_the_audit_and_closes(page: Page) -> None:
@@ -229,12 +216,14 @@ def test_everything_that_opens_passes_the_audit(page: Page) -> None:
         page.keyboard.press("Escape")
 
 
-def test_the_drawer_passes_the_audit_on_a_phone(
+def test_the_page_and_its_drawer_pass_the_audit_on_a_phone(
     chromium: Browser, server: Server, token: str, rows: None, alive: Callable[..., None]
 ) -> None:
     alive(count=12)
     context = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     page = opened(context, server, token)
+    expect(page.locator(".created tbody tr").first).to_be_visible()
+    assert violations(page) == []
     page.locator(".created tbody tr").first.tap()
     expect(page.get_by_role("tab", name="Raw")).to_be_visible()
     assert violations(page) == []

@@ -109,7 +109,7 @@ def _replay(rig: Rig, rnd: random.Random, *options: str, under_load: bool = Fals
         while job.running and time.monotonic() < deadline:
             if under_load and not rig.workload.running:
                 rig.workload.step()
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     commands = Commands(rig)
     command = ("replay", "--json", "--folder", str(rig.folder / "replays"), *options)
