@@ -14,7 +14,7 @@ from connectors.ending import Ending
 from connectors.errors import CollectionRemoved, ConfigError, DBWatchError
 from connectors.mongo_client import START_OVER
 from connectors.mongo_reader import Reader
-from connectors.mongo_state import Plan, RowName, SourceProgress, SourceState, partition_name
+from connectors.mongo_state import Plan, RowName, SourceProgress, SourceState, partition_name, partition_number
 from connectors.retries import Retries
 
 _GATE_POLL_S = 0.1
@@ -128,7 +128,7 @@ class MongoChangeSource(FixedPartitionedSource[Emitted, SourceState]):
             database=self._database,
             shapes=self._shapes,
             collections=(*self._first, *(name for name in self._shapes if name not in self._first)),
-            partition=int(for_part.removeprefix("tail-")),
+            partition=partition_number(for_part),
             partitions=self._partitions,
             max_batch=self._max_batch,
             absent=self._reading.absent if self._reading else frozenset(),
