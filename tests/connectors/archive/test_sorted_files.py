@@ -22,7 +22,7 @@ from connectors.archive.patience import Patience
 from connectors.archive.reading import emitted, from_image
 from connectors.archive.schema import ROW_GROUP, ROW_GROUP_BYTES, batch_of
 from connectors.archive.sorted_files import SortedFile
-from connectors.archive.sorting import SortedFile as ImageFile
+from connectors.archive.sorting import ExternalSort
 from connectors.archive.tables import group_sizes
 from connectors.changes import Change
 from tests.connectors.archive.archives import HOUR_S, Archive, at, change
@@ -81,7 +81,7 @@ def test_an_image_of_long_rows_in_any_order_has_small_row_groups(tmp_path: Path)
             tmp_path, collection="films", hour=IMAGE_HOUR, name=name, schema=schema, patience=Patience("test")
         )
 
-    file = ImageFile(make)
+    file = ExternalSort(make)
     for number in range(80):
         file.add(long(f"{number * 37 % 80:02d}", at(0)), number)
     written = file.finish()
