@@ -71,6 +71,9 @@ def begin_chapter(
     if chapter is not None and _lacks_commits(root / chapter.name, states):
         log.warning("archive.lacks_commits", chapter=chapter.name, effect="another chapter is begun")
         chapter = None
+    if chapter is not None and _is_folded_beyond(chapter, states):
+        log.warning("archive.folded_beyond", chapter=chapter.name, effect="another chapter is begun")
+        chapter = None
     if chapter is not None:
         log.info("archive.resumed", chapter=chapter.name, begin=chapter.begin)
         return chapter
@@ -145,6 +148,17 @@ def _lacks_commits(folder: Path, states: Mapping[str, object]) -> bool:
     for name, state in states.items():
         progress = read_progress(folder, partition_number(name))
         if isinstance(state, Archived) and progress is not None and progress.seq < state.seq:
+            return True
+    return False
+
+
+def _is_folded_beyond(chapter: Chapter, states: Mapping[str, object]) -> bool:
+    """Whether commits that come again are in the chapter's image: the recovery folder is an older copy, for otherwise
+    retention touches only what is not taken back. Written anew, they would have other numbers than `folded` tells.
+    """
+    for name, state in states.items():
+        seq, _ = chapter.folded.get(str(partition_number(name)), (0, 0))
+        if isinstance(state, Archived) and state.seq < seq:
             return True
     return False
 

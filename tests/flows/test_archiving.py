@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from connectors.archive.chapter import (
     Chapter,
@@ -140,6 +141,16 @@ def test_a_collection_whose_name_no_folder_can_have_is_refused(
     (archive.folder / collection_folder(fits)).mkdir()
     with pytest.raises(ConfigError, match=f"the collection '{too_long}' cannot have a folder there"):
         check_folder(archive, collections=["films", too_long])
+
+
+def test_a_chapter_into_whose_image_commits_went_that_come_again_is_left(archive: ArchiveSettings) -> None:
+    """As when a copy of the recovery folder is put back that is older than what is kept."""
+    first = begun(archive, {})
+    write_chapter(archive.folder, first._replace(begin=f"{READ_AT[:8]}ffffffff.~", folded={"1": [4, 2]}))
+    with capture_logs() as logs:
+        assert begun(archive, states(in_chapter(first, 9), in_chapter(first, 3))).name == "job-0001-0002"
+    assert "archive.folded_beyond" in [entry["event"] for entry in logs]
+    assert begun(archive, states(in_chapter(first, 9), in_chapter(first, 4))).name == first.name
 
 
 def test_the_image_is_there_once_every_collection_was_read() -> None:
