@@ -349,4 +349,4 @@ def test_the_first_signal_ends_it_in_order_and_a_second_at_once(
         mongo[settings["MONGO_DB"]]["movies"].insert_one({"_id": 2})
         job.send(signal.SIGINT)
         wait_until(lambda: '"job.stopping"' in job.output())
-        assert job.stop(signal.SIGINT, timeout_s=3) == 128 + signal.SIGINT
+        assert job.stop(signal.SIGINT, timeout_s=10) == 128 + signal.SIGINT

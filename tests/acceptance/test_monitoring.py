@@ -36,7 +36,7 @@ class Monitor:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
-        except OSError as exc:
+        except (OSError, http.client.HTTPException) as exc:
             return 0, str(exc)
         finally:
             connection.close()
