@@ -50,7 +50,9 @@ class HistoryLost(DBWatchError):
 
 
 class SnapshotLost(DBWatchError):
-    """The collections can no longer be read at the snapshot's time, because one was made or altered since."""
+    """The collections can no longer be read at the snapshot's time, because one was made or altered, or the
+    server started again, since.
+    """
 
     exit_status = 2
 

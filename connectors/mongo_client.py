@@ -199,8 +199,8 @@ def _of_server(exc: OperationFailure, doing: str, position: str) -> DBWatchError
         )
     if exc.code == _SNAPSHOT_UNAVAILABLE:
         return SnapshotLost(
-            f"{doing}: a collection was made or altered after the time of the snapshot, {at}, at which it can then not "
-            f"be read any more: {text}; {START_OVER}"
+            f"{doing}: a collection was made or altered, or the server started again, after the time of the snapshot, "
+            f"{at}, at which it can then not be read any more: {text}; {START_OVER}"
         )
     if exc.code in SNAPSHOT_GONE:
         return ConfigError(

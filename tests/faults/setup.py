@@ -56,6 +56,7 @@ class Setup:
     redis_loses: bool = False
     history_lost: bool = False
     first_reading_cut: bool = False
+    mongo_restarts: bool = False
 
     @property
     def views(self) -> str:

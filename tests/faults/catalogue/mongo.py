@@ -54,6 +54,10 @@ class MongoRestarts(MongoFault):
 
     mongo = "one"
 
+    def prepare(self, setup: Setup) -> None:
+        super().prepare(setup)
+        setup.mongo_restarts = True
+
     def strike(self, rig: Rig, rnd: random.Random) -> None:
         member = rig.mongo.members[0]
         rnd.choice((member.stop, member.kill))()
