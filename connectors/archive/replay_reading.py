@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.archive.chapter import Chapter, Progress, read_chapter, read_progress
-from connectors.archive.moment import Moment
+from connectors.archive.moment import LAST, Moment
 from connectors.archive.reading import Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.archive.replay_state import (
     IMAGE,
@@ -34,7 +34,6 @@ from connectors.shaping import shapers
 
 Row = tuple[str, dict[str, Any]]
 
-_LAST = ".~"
 _MOST_CHANGES = 1000
 _MANY = 20_000
 """So many changes make it worth to look what the archive has got meanwhile, before the database's log is asked."""
@@ -193,7 +192,7 @@ class _Reading:
         """`state` is what is reached after the last; unless it was broken off, all up to there was emitted."""
         asked, chapter = self._asked, self._chapter
         complete = self._complete()
-        upper = min(asked.moment.upper, complete.removesuffix(_LAST) + _LAST)
+        upper = min(asked.moment.upper, complete.removesuffix(LAST) + LAST)
         cursors = self._cursors()
         left = rows_left(asked.root, chapter, cursors, upper, order=asked.order)
         later = None
@@ -230,7 +229,7 @@ class _Reading:
         # What a quiet server says of its time is before what may happen at that time.
         complete = cut_before(min(told.position for told in self._progress.values()))
         after = {number: Cursor(self._believed(number), WHOLE) for number in self._progress}
-        for piece in emitted(asked.root, chapter, after, upper=complete + _LAST, order=asked.order):
+        for piece in emitted(asked.root, chapter, after, upper=complete + LAST, order=asked.order):
             tail = (row["position"] for _, row in piece.rows if row["position"] > chapter.begin)
             if (first := next(tail, None)) is not None:
                 complete = cut_before(first)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from connectors.archive.moment import Moment
+from connectors.archive.moment import LAST, Moment
 from connectors.errors import ConfigError
 
 CHANGES = "changes"
 """What a replay may write into, other than a stream of its own."""
 
-_LAST = ".~"
 _AGE = re.compile(r"\d+[smhdw]")
 
 
@@ -76,7 +75,7 @@ def moment_of(request: Request, began: str, *, now_ms: int) -> Moment:
 
 def whole(moment: Moment) -> Moment:
     """The moment with all changes of the cluster time that it ends with."""
-    return moment if moment.upper.endswith(_LAST) else moment._replace(upper=moment.upper[:16] + _LAST)
+    return moment if moment.upper.endswith(LAST) else moment._replace(upper=moment.upper[:16] + LAST)
 
 
 def written(moment: Moment) -> str:
