@@ -144,3 +144,11 @@ class Stopped(DBWatchError):
     """A stop was requested while a call was waiting to be retried."""
 
     exit_status = 0
+
+
+def mistake(where: str, exc: Exception) -> DBWatchError:
+    """The end of a run for an error that nobody foresaw; the log has its traceback."""
+    return DBWatchError(
+        f"{where}: {type(exc).__name__}: {exc}; this is a mistake of DB Watch, please report it with the log; what is "
+        "done stays done, and the same command goes on"
+    )

@@ -175,6 +175,11 @@ class Settings:
             replay=ReplaySettings(**{name: value[f"DBWATCH_REPLAY_{name.upper()}"] for name in ReplaySettings._fields}),
         )
 
+    def config_if_any(self) -> dict[str, Any]:
+        """The parsed file, nothing when none was named and there is none; raises as `config` does otherwise."""
+        unnamed = self.config_path == Path(DEFAULTS["DBWATCH_CONFIG"])
+        return {} if unnamed and not self.config_path.exists() else self.config()
+
     def config(self) -> dict[str, Any]:
         """The parsed `dbwatch.toml`; raises `ConfigError` when it is missing or no TOML."""
         try:

@@ -10,6 +10,7 @@ from connectors.rows import iso_of_ms
 
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LARGEST_SHORT_NUMBER = 10_000_000_000  # as milliseconds still April 1970, as seconds the year 2286
+_AGE = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -21,7 +22,7 @@ def unix_ms(text: str, *, now_ms: int) -> int | None:
     Raises `ConfigError` for a number that looks like seconds.
     """
     given = text.strip()
-    if age := re.fullmatch(r"(\d{1,9})([smhd])", given, re.ASCII):
+    if age := _AGE.fullmatch(given):
         return now_ms - int(age[1]) * _UNIT_MS[age[2]]
     if re.fullmatch(r"\d{1,15}", given, re.ASCII):
         return _checked_ms(int(given), text)
@@ -31,6 +32,11 @@ def unix_ms(text: str, *, now_ms: int) -> int | None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH) // _MS
+
+
+def is_age(text: str) -> bool:
+    """Whether a moment is written as an age, and so is another one each time."""
+    return _AGE.fullmatch(text.strip()) is not None
 
 
 def _checked_ms(number: int, text: str) -> int:

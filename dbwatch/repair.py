@@ -21,10 +21,9 @@ from connectors.settings import Settings
 from connectors.writer import acquire
 from dbwatch.commands.run import engine_options
 from flows.generations import Reread, asked_generation, request_generation
-from flows.job import FLOW_ID
 from flows.launch import Launch
 from flows.process import end_on_signals, engine_failed, leave
-from flows.recovery import open_store
+from flows.recovery import FLOW_ID, open_store
 from flows.watch import prepare
 
 _SNAPSHOT_INTERVAL_S, _BACKUP_INTERVAL_S = 5, 60

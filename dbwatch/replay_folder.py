@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.errors import ConfigError
-from flows.job import FLOW_ID
-from flows.recovery import LABEL, make_store, open_store, partition_files, read_label
+from flows.recovery import FLOW_ID, LABEL, make_store, open_store, partition_files, read_label
 from flows.replaying.note import read_note
 from flows.snapshots import META, Snapshot
 

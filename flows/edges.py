@@ -31,14 +31,14 @@ from flows.clock import ClockWatch
 from flows.former import await_former
 from flows.gate import RedisGate
 from flows.health import Health
-from flows.job import FLOW_ID, Job, SourceTimes, begin, finished_gate, joined, tell_chapter
+from flows.job import Job, SourceTimes, begin, finished_gate, joined, tell_chapter
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
 from flows.policies import Policies
 from flows.process import leave_unless
 from flows.pulse import Pulse, at_now
 from flows.rates import Meter
-from flows.recovery import check_used_by, open_store, store_size
+from flows.recovery import FLOW_ID, check_used_by, open_store, store_size
 from flows.store_states import source_states
 from flows.views import Views
 

@@ -26,7 +26,6 @@ from flows.gate import RedisGate, has_all
 from flows.generations import Reread, reread_after
 from flows.launch import Launch
 from flows.policies import Policies
-from flows.recovery import FLOW_ID as FLOW_ID
 from flows.recovery import LABEL, Store, empty_store, label_store
 from flows.replaying.note import Note, drop_note, read_note
 from flows.store_states import check_states

@@ -32,7 +32,7 @@ from flows.edges import Edges
 from flows.endpoint import Pages, serve, show_beside_the_engines
 from flows.gauges import JoinGauges
 from flows.health import Health
-from flows.job import FLOW_ID, made_with
+from flows.job import made_with
 from flows.join.plan import Plan
 from flows.late import LateSink, LateSource
 from flows.launch import Launch
@@ -48,7 +48,7 @@ from flows.process import (
 )
 from flows.pulse import Pulse, at_now, now_ms
 from flows.rates import Meter
-from flows.recovery import Store, finish_store, open_store
+from flows.recovery import FLOW_ID, Store, finish_store, open_store
 from flows.views import Views, parse_views
 
 log = structlog.get_logger()

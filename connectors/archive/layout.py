@@ -31,6 +31,10 @@ position. `image`: the last change of each row as of the chapter's beginning, so
 """
 
 IMAGE_HOUR = "image"
+WHOLE = (1 << 31) - 1
+"""Stands for the number of the last change of a commit."""
+IMAGE = -1
+"""Stands among the partitions for the chapter's image."""
 LONGEST_NAME = 255
 """Bytes that a folder's name may have: so it is on all file systems that we know of."""
 CHAPTER = "chapter.json"

@@ -20,20 +20,16 @@ import pyarrow.parquet as pq
 
 from connectors.archive import tables
 from connectors.archive.chapter import Chapter
-from connectors.archive.layout import hour_of, image_number
+from connectors.archive.layout import IMAGE, WHOLE, hour_of, image_number
 from connectors.archive.listing import Contents, StoredFile, contents, opened, within
 from connectors.archive.tables import Row, rows_of, text_of
 from connectors.errors import ConfigError
-
-MAX = (1 << 31) - 1
-IMAGE = -1
-"""Stands for the partition in pieces of the image."""
 
 _PIECE, _PIECE_CHARACTERS = 1_000, 16_000_000
 
 
 class Cursor(NamedTuple):
-    """The last change that was read of a partition: its commit, and its number within it (`MAX`: the whole commit)."""
+    """The last change that was read of a partition: its commit, and its number within it (`WHOLE`: all of it)."""
 
     seq: int
     n: int
@@ -178,7 +174,7 @@ def _of_partition(
     """The files that may hold changes after the cursor, by first commit. Raises `ConfigError` when one is missing."""
     last_hour = hour_of(upper)
     wanted = None if only is None else frozenset(only)
-    after = cursor.seq if cursor.n == MAX else max(0, cursor.seq - 1)
+    after = cursor.seq if cursor.n == WHOLE else max(0, cursor.seq - 1)
     held.require(upper=upper, collections=wanted, partition=partition, after=after)
     found = [
         file
@@ -186,7 +182,7 @@ def _of_partition(
         if not file.is_image
         and file.name.partition == partition
         and file.hour <= last_hour
-        and Cursor(file.name.last, MAX) > cursor
+        and Cursor(file.name.last, WHOLE) > cursor
         and (wanted is None or file.collection in wanted)
     ]
     return sorted(found, key=lambda file: (file.name.first, file.name.last))

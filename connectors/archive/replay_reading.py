@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.archive.chapter import Chapter, Progress, read_chapter, read_progress
+from connectors.archive.layout import IMAGE, WHOLE
 from connectors.archive.moment import LAST, Moment
 from connectors.archive.reading import Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.archive.replay_state import (
-    IMAGE,
-    WHOLE,
     Floor,
     Handover,
     Place,

@@ -15,7 +15,7 @@ from connectors.archive.replay_reading import Asked, Step, replayed
 from connectors.archive.replay_state import Handover, ReplayState
 from connectors.dead_letters import Emitted
 from connectors.ending import Ending
-from connectors.errors import DBWatchError
+from connectors.errors import DBWatchError, mistake
 from connectors.mongo_events import position_ms
 from connectors.mongo_state import SourceState, partition_name
 
@@ -214,7 +214,7 @@ class _Ahead:
             self._put(exc)
         except Exception as exc:  # a mistake of ours must end the replay too, not leave it waiting
             log.exception("replay.failed")
-            self._put(DBWatchError(f"replay: {type(exc).__name__}: {exc}"))
+            self._put(mistake("replay", exc))
 
     def _put(self, step: Step | DBWatchError) -> bool:
         """Waits while the flow is behind; whether it was put."""

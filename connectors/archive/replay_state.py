@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from connectors.archive.layout import IMAGE
 from connectors.mongo_events import place_of
 from connectors.mongo_state import SourceState
-
-IMAGE = -1
-"""Stands among the partitions for the chapter's image."""
-
-WHOLE = (1 << 31) - 1
-"""Stands for the number of the last change of a commit."""
 
 
 class Place(NamedTuple):

@@ -15,7 +15,7 @@ from connectors.mongo_client import connect, oldest_position, read_later_positio
 from connectors.mongo_events import position_ms
 from connectors.mongo_reader import Reader
 from connectors.mongo_state import Item, Plan, SourceState
-from connectors.rows import iso_of_ms
+from connectors.times import to_the_second
 
 _POLL_S = 0.005
 _AWAY_S = 20.0
@@ -187,4 +187,4 @@ def _explained(error: DBWatchError, reached: str, uri: str) -> DBWatchError:
 
 
 def _at(position: str) -> str:
-    return f"{iso_of_ms(position_ms(position))} (position {position[:16]})"
+    return f"{to_the_second(position_ms(position))} (position {position[:16]})"

@@ -24,7 +24,7 @@ from connectors.archive.taking_back import take_back
 from connectors.changes import Change
 from connectors.dead_letters import Emitted
 from connectors.ending import Ending
-from connectors.errors import ArchiveLost, ConfigError, DBWatchError
+from connectors.errors import ArchiveLost, ConfigError, DBWatchError, mistake
 
 log = structlog.get_logger()
 
@@ -166,7 +166,7 @@ class PartitionWriter:
             self._failure = exc
         except Exception as exc:  # a mistake of ours must end the job too, not leave it waiting
             log.exception("archive.failed", partition=self._partition)
-            self._failure = DBWatchError(f"archive folder {self._chapter}: {type(exc).__name__}: {exc}")
+            self._failure = mistake(f"archive folder {self._chapter}", exc)
         finally:
             self._files.discard()
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from connectors.errors import ConfigError
 from connectors.known_keys import check_keys
 from connectors.passwords import ROLES, Role
 from connectors.rows import covers, touch
-from connectors.settings import DEFAULTS, Settings
+from connectors.settings import Settings
 from dashboard.access.permissions import EXPORT_ROWS
 
 _KEY = "_id"
@@ -64,9 +63,7 @@ def roles() -> Roles:
     the default file nothing is hidden.
     """
     settings = Settings.load()
-    if settings.config_path == Path(DEFAULTS["DBWATCH_CONFIG"]) and not settings.config_path.exists():
-        return Roles()
-    return parse_roles(settings.config(), file=str(settings.config_path))
+    return parse_roles(settings.config_if_any(), file=str(settings.config_path))
 
 
 def parse_roles(config: Mapping[str, Any], *, file: str = "dbwatch.toml") -> Roles:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -24,7 +23,7 @@ from connectors.mongo_events import position_ms
 from connectors.places import Entry, Place
 from connectors.records import Record
 from connectors.rows import loads
-from connectors.settings import DEFAULTS, Settings
+from connectors.settings import Settings
 from dashboard.access.hidden import hide
 from dashboard.access.hidden_then import hidden_then
 from dashboard.access.roles import Hidden
@@ -115,7 +114,7 @@ def _settings() -> tuple[dict[str, Any], ArchiveSettings | None, str]:
     """The file, what it says of the archive, and its name; read once for each process."""
     settings = Settings.load()
     path = settings.config_path
-    config = {} if path == Path(DEFAULTS["DBWATCH_CONFIG"]) and not path.exists() else settings.config()
+    config = settings.config_if_any()
     return config, parse_archive(config, settings.archive, file=str(path)), str(path)
 
 

@@ -31,7 +31,7 @@ def command(*, recovery: Path, as_json: bool) -> int:
     from dbwatch.doctor.look_mongo import look_at_mongo
     from dbwatch.doctor.look_redis import look_at_redis
     from dbwatch.doctor.look_store import look_at_store
-    from flows.job import FLOW_ID
+    from flows.recovery import FLOW_ID
     from flows.views import parse_views
 
     settings = Settings.load()

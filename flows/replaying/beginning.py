@@ -20,8 +20,8 @@ from connectors.mongo_state import SourceState
 from connectors.redis_client import connect
 from connectors.settings import Settings
 from connectors.views import Views, views_of
-from flows.job import FLOW_ID, made_with
-from flows.recovery import finish_store, open_store, read_label
+from flows.job import made_with
+from flows.recovery import FLOW_ID, finish_store, open_store, read_label
 from flows.replaying import ledger
 from flows.replaying.choosing import Chosen, choose, resumed
 from flows.replaying.ends import check_feed_ends, read_ends

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.archive.chapter import Chapter, complete_until, read_chapters
+from connectors.archive.layout import WHOLE
 from connectors.archive.moment import Moment
-from connectors.archive.replay_state import WHOLE, Floor, Place, ReplayState
+from connectors.archive.replay_state import Floor, Place, ReplayState
 from connectors.archive.source import Archived
 from connectors.errors import ConfigError
 from connectors.mongo_events import position_ms
-from connectors.mongo_state import SourceState
-from connectors.rows import covers, iso_of_ms
+from connectors.mongo_state import SourceState, partition_number
+from connectors.rows import covers
+from connectors.times import to_the_second
 from connectors.views import Views
 from flows.replaying.ends import Ends
 from flows.replaying.request import written
@@ -159,7 +161,7 @@ def _after_snapshot(
 
 
 def _begin(chapter: Chapter, known: Mapping[str, Archived], moment: Moment) -> ReplayState:
-    numbered = sorted((int(name.removeprefix("tail-")), state) for name, state in known.items())
+    numbered = sorted((partition_number(name), state) for name, state in known.items())
     return ReplayState(
         chapter.name,
         written(moment),
@@ -192,4 +194,4 @@ def _gone(name: str) -> str:
 
 
 def _at(position: str) -> str:
-    return f"{iso_of_ms(position_ms(position))}"
+    return to_the_second(position_ms(position))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from itertools import chain
 from typing import cast
@@ -15,6 +14,7 @@ from connectors.lease import WRITER_FIELDS
 from connectors.redis_client import translated
 from connectors.settings import Keys
 from connectors.writer import Command, Lease
+from flows.pulse import now_ms
 from flows.replaying.note import Note
 from flows.replaying.tally import Summary
 
@@ -55,7 +55,7 @@ def claim(lease: Lease, keys: Keys, known: Known, replay_id: str, asked: Mapping
     """
     text = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS).decode()
     if "replay_id" not in known:
-        fields = {"replay_id": replay_id, "state": RUNNING, "began_ms": str(_now_ms()), "asked": text, **asked}
+        fields = {"replay_id": replay_id, "state": RUNNING, "began_ms": str(now_ms()), "asked": text, **asked}
         lease.call(("HSET", keys.job, *chain.from_iterable(fields.items())))
         return replay_id
     before: dict[str, str] = orjson.loads(known.get("asked", "{}"))
@@ -73,7 +73,7 @@ def note_run(lease: Lease, keys: Keys, summary: Summary, cut: str) -> None:
     counts = {"written": sum(summary.written.values()), "left_out": summary.left_out, "letters": summary.letters}
     commands: list[Command] = [("HINCRBY", keys.job, name, count) for name, count in counts.items()]
     if cut:
-        fields = {"state": FINISHED, "cut": cut, "ended_ms": str(_now_ms())}
+        fields = {"state": FINISHED, "cut": cut, "ended_ms": str(now_ms())}
         commands.append(("HSET", keys.job, *chain.from_iterable(fields.items())))
     lease.call(*commands)
 
@@ -97,7 +97,3 @@ def _is_of(key: str, stream: str) -> bool:
 
 def _escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in text)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

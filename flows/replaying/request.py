@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from connectors.archive.moment import LAST, Moment
 from connectors.errors import ConfigError
+from connectors.times import is_age
 
 CHANGES = "changes"
 """What a replay may write into, other than a stream of its own."""
-
-_AGE = re.compile(r"\d+[smhdw]")
 
 
 class Request(NamedTuple):
@@ -64,7 +63,7 @@ def moment_of(request: Request, began: str, *, now_ms: int) -> Moment:
     if not began:
         return given
     kept = whole(Moment.parse(began, now_ms=now_ms))
-    is_absolute = request.until and request.until != "now" and not _AGE.fullmatch(request.until)
+    is_absolute = request.until and request.until != "now" and not is_age(request.until)
     if is_absolute and given != kept:
         raise ConfigError(
             f"the replay {request.name} goes up to {kept.text}, as it was begun, not to {given.text}; give this one "

@@ -20,10 +20,11 @@ from bytewax.recovery import RecoveryConfig, init_db_dir  # pyright: ignore[repo
 from bytewax.testing import run_main  # pyright: ignore[reportUnknownVariableType]
 
 from connectors.archive.chapter import Chapter, write_chapter
+from connectors.archive.layout import WHOLE
 from connectors.archive.moment import Moment
 from connectors.archive.replay_reading import Asked
 from connectors.archive.replay_source import Course, ReplaySource
-from connectors.archive.replay_state import WHOLE, Floor, Place, ReplayState
+from connectors.archive.replay_state import Floor, Place, ReplayState
 from connectors.archive.source import Archived, ArchivedSource, Archiving
 from connectors.archive.writer import Reached
 from connectors.changes import Change

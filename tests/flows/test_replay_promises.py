@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from connectors.archive import replay_reading
 from connectors.archive.chapter import write_chapter
+from connectors.archive.layout import WHOLE
 from connectors.archive.moment import Moment
 from connectors.archive.replay_reading import Asked, replayed
-from connectors.archive.replay_state import WHOLE, Floor, Place, ReplayState
+from connectors.archive.replay_state import Floor, Place, ReplayState
 from connectors.archive.writer import PartitionWriter, Reached
 from connectors.changes import Change
 from connectors.ending import Ending

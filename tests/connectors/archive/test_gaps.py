@@ -12,10 +12,10 @@ import pytest
 from connectors.archive.chapter import Reached, read_chapter, read_progress, write_chapter, write_progress
 from connectors.archive.compaction import clean, compact, groups
 from connectors.archive.folding import fold
-from connectors.archive.layout import FileName
+from connectors.archive.layout import WHOLE, FileName
 from connectors.archive.listing import contents
 from connectors.archive.moment import Moment
-from connectors.archive.reading import MAX, Cursor, emitted, from_image, rows_left
+from connectors.archive.reading import Cursor, emitted, from_image, rows_left
 from connectors.archive.taking_back import take_back
 from connectors.archive.versions import Versions
 from connectors.archive.writer import PartitionWriter
@@ -43,7 +43,7 @@ def archive(tmp_path: Path) -> Archive:
 
 def read(archive: Archive, *, upper: str = EVER, order: tuple[str, ...] = ORDER, after: int = 0) -> int:
     """How many changes come out."""
-    cursors = {0: Cursor(after, MAX)} if after else {}
+    cursors = {0: Cursor(after, WHOLE)} if after else {}
     pieces = emitted(archive.root, read_chapter(archive.folder), cursors, upper=upper, order=order)
     return sum(len(piece.rows) for piece in pieces)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from connectors.archive.compaction import clean, compact, groups
-from connectors.archive.reading import IMAGE, MAX, START, Cursor, Piece, emitted, from_image, rows_left, rows_of_image
+from connectors.archive.layout import IMAGE, WHOLE
+from connectors.archive.reading import START, Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.errors import ConfigError
 from tests.connectors.archive.archives import HOUR_S, Archive, at, change
 
@@ -75,7 +76,7 @@ def test_reading_goes_on_from_the_cursors_of_any_piece(tmp_path: Path) -> None:
 
 def test_a_whole_commit_can_be_left_out(tmp_path: Path) -> None:
     archive = two_partitions(tmp_path)
-    cursors = {0: Cursor(1, MAX), 1: Cursor(2, MAX)}
+    cursors = {0: Cursor(1, WHOLE), 1: Cursor(2, WHOLE)}
     assert [row["position"] for piece in read(archive, cursors) for _, row in piece.rows] == [
         at(10),
         at(30),

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from connectors.archive.chapter import Progress, write_chapter, write_progress
+from connectors.archive.layout import WHOLE
 from connectors.archive.moment import Moment
-from connectors.archive.replay_state import WHOLE, Floor, Place
+from connectors.archive.replay_state import Floor, Place
 from connectors.archive.source import Archived
 from connectors.errors import ConfigError
 from connectors.mongo_state import SourceState
