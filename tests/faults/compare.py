@@ -235,7 +235,8 @@ class _Row:
                 self._counted["joined"] += 1
 
     def _existed(self, comment: Document, shown: Document, position: str, lookup: Lookup) -> bool:
-        rows = self._truth.named(lookup.collection, position, snapshot=position in self._terms.starts)
+        snapshot, images = position in self._terms.starts, self._terms.images
+        rows = self._truth.named(lookup.collection, position, snapshot=snapshot, images=images)
         return any(
             {f: row[f] for f in lookup.fields if f in row} == shown and lookup.refers(comment, plain(row))
             for row in rows

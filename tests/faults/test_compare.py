@@ -189,3 +189,18 @@ def test_without_images_a_row_may_be_newer_or_unknown_and_never_older() -> None:
     assert not any("holds" in d and "expected" in d for d in compared(newer, images=False).differences)
     older = with_fields(4, after=joined_comment(2, "Alien"))
     assert any("holds" in d for d in compared(older, images=False).differences)
+
+
+def test_without_images_a_film_may_be_newer_than_its_version_and_never_older() -> None:
+    first = [("movies", 1, movie(1)), ("comments", 7, comment(2)), ("movies", 1, movie(3, "Alien"))]
+    later = [("movies", 1, movie(5, "Brazil")), ("movies", 1, movie(6, "Jaws"))]
+    truth = truth_of(*((3 + 2 * i, *change) for i, change in enumerate([*first, *later])))
+
+    def said(title: str, *, images: bool) -> list[str]:
+        caused = record("comments", 7, "u", 5, joined_comment(2, title), versions=versions(5, 2, 9), cause="movie")
+        feed = entries([record("comments", 7, "c", 5, joined_comment(2, "Heat"), versions=versions(5, 1, 3)), caused])
+        return [d for d in compare(feed, truth, {}, Terms((at(2),), images=images)).differences if "no row of" in d]
+
+    assert said("Brazil", images=True) == said("Jaws", images=False) == said("Brazil", images=False) == []
+    assert said("Jaws", images=True)
+    assert said("Alien", images=False)

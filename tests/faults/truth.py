@@ -64,13 +64,15 @@ class Truth:
     def rows(self) -> list[RowKey]:
         return list(self._versions)
 
-    def named(self, collection: str, position: str, *, snapshot: bool) -> Iterator[Document]:
+    def named(self, collection: str, position: str, *, snapshot: bool, images: bool = True) -> Iterator[Document]:
         """The rows of a collection whose version a position may name: those that changed there or, with `snapshot`,
-        those that there were.
+        those that there were. Without images a change that was told late has its row as it was then: also later ones.
         """
         for (name, _), versions in self._versions.items():
             if name == collection:
                 found = alive(versions, position) if snapshot else [v for v in versions if v.may_be_at(position)]
+                if found and not (images or snapshot):
+                    found = versions[versions.index(found[0]) :]
                 yield from (version.row for version in found if version.row is not None)
 
 
