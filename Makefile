@@ -10,9 +10,9 @@ USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[
 FOUND_PYTHON = $(or $(PYTHON),$(shell for p in python3.12 python3.11 python3 python; do \
 	$$p -c '$(USABLE)' >/dev/null 2>&1 && echo $$p && break; done))
 
-# Most of the time tests wait for processes and servers, so four files at once suit two cores. Those that take longest
+# Most of the time tests wait for processes and servers, so five files at once suit two cores. Those that take longest
 # come first (tests/conftest.py), so their order is kept.
-SIDE_BY_SIDE = -n 4 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE = -n 5 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test faults soak bench bench-quick bench-peers check lint types imports lock clean

@@ -70,7 +70,7 @@ def error_of(job: Job) -> str:
     return next(line for line in job.output().splitlines() if line.startswith("dbwatch: error: "))
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_signal_to_one_process_stops_all_in_order(world: World, jobs: list[Job], which: int) -> None:
     world.work()
     jobs[which].send(signal.SIGTERM)
@@ -80,7 +80,7 @@ def test_a_signal_to_one_process_stops_all_in_order(world: World, jobs: list[Job
     world.start()  # goes on from the last snapshot
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [pytest.param(0, marks=pytest.mark.soak), 1])
 def test_a_process_that_dies_ends_the_others_which_say_so(world: World, jobs: list[Job], which: int) -> None:
     dead = jobs[which].pid
     jobs[which].kill()

@@ -40,7 +40,7 @@ def tail_is_saved(job: Job) -> bool:
 @pytest.mark.parametrize(
     ("how", "names"),
     [
-        pytest.param("drop", ("movies",), id="drop"),
+        pytest.param("drop", ("movies",), id="drop", marks=pytest.mark.soak),
         pytest.param("rename", ("comments",), id="rename", marks=pytest.mark.soak),
         pytest.param("dropDatabase", COLLECTIONS, id="dropDatabase"),
     ],
