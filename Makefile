@@ -10,9 +10,12 @@ USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[
 FOUND_PYTHON = $(or $(PYTHON),$(shell for p in python3.12 python3.11 python3 python; do \
 	$$p -c '$(USABLE)' >/dev/null 2>&1 && echo $$p && break; done))
 
-# Most of the time tests wait for processes and servers, so five files at once suit two cores. Those that take longest
+# Most of the time tests wait for processes and servers, so four files at once suit two cores. Those that take longest
 # come first (tests/conftest.py), so their order is kept.
-SIDE_BY_SIDE = -n 5 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE = -n 4 --dist loadfile --no-loadscope-reorder
+
+# Demo and tests start Python some hundred times: each time without bytecode costs a second of a processor.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test faults soak bench bench-quick bench-peers check lint types imports lock clean
@@ -63,6 +66,7 @@ lock: $(PACKAGES) ## Write requirements.txt anew from pyproject.toml, for every 
 
 clean: ## Remove .venv and what tools leave behind; data below .dbwatch stays
 	rm -rf $(VENV) build dist test-results .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.dbwatch/*' -prune -exec rm -rf {} +
 
 $(PACKAGES): requirements.txt
 	@test -n "$(FOUND_PYTHON)" || { echo "make: Python 3.11 or 3.12 with venv is needed and was not found on PATH;" \
