@@ -118,6 +118,18 @@ class Way(NamedTuple):
     kills: bool = False
 
 
+def replay_into_v2(folder: Path, settings: Given, recovery_partitions: int) -> Path:
+    """Run the past through the new views, up to the snapshot; returns the recovery folder with which a job goes on."""
+    if recovery_partitions == 1:
+        said(folder, settings, "replay", "--config", "v2.toml", "--name", "v2", "--until-snapshot", "before-v2")
+        return folder / "replays" / "v2" / "recovery"
+    recovery = folder / "more"
+    recovery.mkdir()
+    init_db_dir(recovery, recovery_partitions)
+    replay_by_engine(folder, settings, recovery, "before-v2")
+    return recovery
+
+
 @pytest.mark.parametrize(
     ("views", "way"),
     [
@@ -154,14 +166,7 @@ def test_while_others_write_consumers_switch_over_without_losing_or_repeating_a_
 
         said(tmp_path, settings, "snapshot", "save", "before-v2")
         settings |= {"DBWATCH_MONGO_PARTITIONS": str(way.after), "DBWATCH_STREAM_SHARDS": str(way.shards)}
-        recovery = tmp_path / "replays" / "v2" / "recovery"
-        if way.recovery_partitions == 1:
-            said(tmp_path, settings, "replay", "--config", "v2.toml", "--name", "v2", "--until-snapshot", "before-v2")
-        else:
-            recovery = tmp_path / "more"
-            recovery.mkdir()
-            init_db_dir(recovery, way.recovery_partitions)
-            replay_by_engine(tmp_path, settings, recovery, "before-v2")
+        recovery = replay_into_v2(tmp_path, settings, way.recovery_partitions)
         replayed = read_feed(redis_url, streams_of(f"{prefix}:replay:v2", way.shards))
         assert own(replayed) == own(old_feed()), "the replay says what the job had said"
 
@@ -174,12 +179,10 @@ def test_while_others_write_consumers_switch_over_without_losing_or_repeating_a_
                 job.start()
             writing.close()
             joined = batch_join(mongo, settings["MONGO_DB"])
-            wrong: list[str] = []
 
             def is_right() -> bool:
                 assert job.running, job.output()
-                wrong[:] = differences([*replayed, *new_feed()], joined, workload.changes, snapshot=snapshot)
-                return not wrong
+                return not differences([*replayed, *new_feed()], joined, workload.changes, snapshot=snapshot)
 
             wait_until(is_right, what="a feed through the new views")
             assert job.stop() == 0
