@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
 from redis import Redis
 
 from connectors.archive.replay_state import Floor
@@ -21,6 +22,8 @@ from connectors.redis_client import translated
 from connectors.settings import Keys
 from flows.recovery import read_label
 from flows.store_states import sink_marks, source_states
+
+log = structlog.get_logger()
 
 
 class Ends(NamedTuple):
@@ -83,10 +86,11 @@ def _beginning(folder: Path, what: str) -> ConfigError:
 
 def check_feed_ends(client: Redis, keys: Keys, ends: Ends) -> None:
     """Raises `ConfigError` when the job's feed says more than the snapshot knows of: whoever reads it and then what
-    comes after the replay would get that twice.
+    comes after the replay would get that twice. Where that job's feed is not there, the log says so.
     """
     with translated(f"reading {keys.job}"):
         if client.hget(keys.job, "job_id") != ends.job_id:
+            log.warning("replay.feed_unchecked", snapshot=str(ends.folder), prefix=keys.prefix)
             return  # the feed of that job is not there any more
     streams = replace(keys, shards=len(ends.marks)).changes
     for shard, mark in ends.marks.items():

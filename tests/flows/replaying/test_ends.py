@@ -9,6 +9,7 @@ from pathlib import Path
 import bson
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from connectors.archive.replay_state import Floor, former_of
 from connectors.archive.source import Archived
@@ -97,5 +98,7 @@ def test_a_feed_of_which_the_state_lacks_what_a_crash_left_there_is_refused(worl
         world.check(*marks)
 
 
-def test_of_another_jobs_feed_nothing_is_asked(world: World) -> None:
-    world.check(Mark.at("1-1"), job_id="another")
+def test_of_another_jobs_feed_nothing_is_asked_and_the_log_says_so(world: World) -> None:
+    with capture_logs() as logs:
+        world.check(Mark.at("1-1"), job_id="another")
+    assert [(entry["event"], entry["prefix"]) for entry in logs] == [("replay.feed_unchecked", world.keys.prefix)]
