@@ -68,10 +68,11 @@ class History:
         return (op,)
 
     def remove(self, collection: str) -> list[Op]:
-        """Every row of a collection goes, as with a drop."""
-        return [
-            self._made(collection, row["_id"], None) for key, row in list(self.rows.items()) if key[0] == collection
-        ]
+        """Every row of a collection goes, as with a drop; so do those whose own end was next."""
+        fleeting = [op for batch in self._next for op in batch if op.collection == collection]
+        self._next = [batch for batch in self._next if batch[0].collection != collection]
+        rows = [row["_id"] for key, row in self.rows.items() if key[0] == collection]
+        return [*fleeting, *(self._made(collection, key, None) for key in rows)]
 
     def change(self, collection: str, key: Any, fields: Document | None) -> Op:
         """A change of the caller's choice."""

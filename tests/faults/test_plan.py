@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.acceptance.oracle import RowKey
 from tests.faults.catalogue import FAULTS, TRAITS
 from tests.faults.history import History
 from tests.faults.plan import plan_round
@@ -50,3 +51,15 @@ def test_the_guarantees_page_says_of_every_fault_what_it_does() -> None:
     page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
     for name, fault in FAULTS.items():
         assert f"| `{name}` | {fault.summary()} |" in page
+
+
+def test_what_is_removed_is_what_the_changes_so_far_have_left() -> None:
+    history = History(3, fleeting=True)
+    left: set[RowKey] = set()
+    for count in range(1, 3_000):
+        for op in history.next():
+            (left.discard if op.after is None else left.add)(op.row_key)
+        if count % 40 == 0:
+            gone = {op.row_key for op in history.remove("comments")}
+            assert gone == {key for key in left if key[0] == "comments"}
+            left -= gone

@@ -29,6 +29,8 @@ class ArchiveFull(ArchiveFault):
     """The archive's disk takes nothing for a while; the job is held, and goes on."""
 
     def strike(self, rig: Rig, rnd: random.Random) -> None:
+        written = rig.follower.count  # a job that is only beginning, and finds no chapter, begins another one
+        _step_until(rig, lambda: rig.follower.count > written, "a record of the job that runs")
         folder = rig.archive / _chapter(rig).name
         held, went_on = _told(rig, "archive.held"), _told(rig, "archive.goes_on")
         aside = rig.folder / "aside"
