@@ -14,6 +14,7 @@ from connectors.archive.commits import characters
 from connectors.archive.files import ArchiveFile
 from connectors.archive.schema import ROW_GROUP, ROW_GROUP_BYTES, batch_of
 from connectors.archive.tables import Row, text_of
+from connectors.bounded import bounded
 from connectors.changes import Change
 
 _AT_ONCE, _AT_ONCE_CHARACTERS = 50_000, 32_000_000
@@ -90,17 +91,7 @@ class ExternalSort:
 
 def _groups(rows: Iterable[_T], text: Callable[[_T], int]) -> Iterator[list[_T]]:
     """Rows that go together, each of so much text."""
-    group: list[_T] = []
-    size = 0
-    for row in rows:
-        length = text(row)
-        if len(group) >= ROW_GROUP or (group and size + length > ROW_GROUP_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(row)
-        size += length
-    if group:
-        yield group
+    return bounded(rows, text, most=ROW_GROUP, most_size=ROW_GROUP_BYTES)
 
 
 def _rows(file: pq.ParquetFile) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 
 from connectors import rows
+from connectors.bounded import bounded
 from connectors.changes import Change
 from connectors.errors import BadRecord
 from connectors.mongo_at import MongoRows, key_of
@@ -139,14 +140,4 @@ class Database:
 
 def batches(documents: Iterable[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
     """The documents in lists that are bounded in number and in bytes, but for a single one."""
-    batch: list[RawBSONDocument] = []
-    size = 0
-    for document in documents:
-        length = len(document.raw)
-        if batch and (len(batch) == _BATCH or size + length > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(document)
-        size += length
-    if batch:
-        yield batch
+    return bounded(documents, lambda document: len(document.raw), most=_BATCH, most_size=_BATCH_BYTES)

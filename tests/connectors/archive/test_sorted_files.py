@@ -125,6 +125,7 @@ def peak_mb(found: list[int]) -> Generator[None]:
         found.append(most[0] - before)
 
 
+# Its peak is read every few milliseconds from a file that only Linux has; the group sizes are tested everywhere.
 @pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures memory as Linux tells it")
 def test_folding_gigabytes_of_long_rows_needs_less_memory_than_there_is_text(tmp_path: Path) -> None:
