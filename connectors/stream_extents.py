@@ -8,7 +8,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from connectors.redis_client import translated
-from connectors.stream_ids import parts
+from connectors.stream_ids import BEGINNING, parts
 from connectors.stretch_reading import picked_within
 from connectors.stretches import EntryId, Extent, Stretch
 
@@ -35,6 +35,19 @@ async def extents_of(client: Redis, streams: Sequence[str]) -> dict[str, Extent]
         stream: Extent(parts(first) if first else None, parts(last), length, None if added < 0 else added)
         for stream, (first, last, length, added) in zip(streams, replies, strict=True)
     }
+
+
+async def newest_ids(client: Redis, streams: Sequence[str]) -> dict[str, str]:
+    """The id of the newest entry that is there, `0-0` where there is none. Raises our errors.
+
+    An extent's `last` may be that of an entry that is gone, to which no reader ever comes.
+    """
+    pipeline = client.pipeline(transaction=False)
+    for stream in streams:
+        pipeline.xrevrange(stream, count=1)
+    with translated(f"looking at {', '.join(streams)}"):
+        replies = cast("list[list[tuple[str, object]]]", await pipeline.execute())
+    return {stream: found[0][0] if found else BEGINNING for stream, found in zip(streams, replies, strict=True)}
 
 
 def ends_of(extents: Mapping[str, Extent]) -> dict[str, dict[EntryId, int]]:

@@ -10,6 +10,7 @@ from dashboard.asks import Question
 ANSWERS: Mapping[str, Question] = {
     "audit": Question("audit", audit.audit),
     "away.summary": Question("see", away.summary),
+    "away.ends": Question("see", away.ends),
     "away.page": Question("see", away.rows),
     "away.seen": Question("see", away.seen),
     "history": Question("see", history.history),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from connectors.errors import BadRecord, ConfigError
 from connectors.places import Place
+from connectors.stream_extents import newest_ids
 from connectors.stretches import START, EntryId, Stretches, entry_id_of, id_text
 from dashboard.asks import Ask
 from dashboard.away.missed import look_up, named, page, sum_up, take_for_seen
@@ -41,6 +42,12 @@ async def summary(ask: Ask) -> object:
         "missed": told_stretches(missed.stretches, streams),
         "lettersUpTo": id_text(missed.extents[ask.keys.deadletter].last),
     }
+
+
+async def ends(ask: Ask) -> object:
+    """Up to where the feed has been written, by stream: a page that was cut off has missed no more than that."""
+    newest = await newest_ids(ask.redis, ask.keys.changes)
+    return {str(number): newest[stream] for number, stream in enumerate(ask.keys.changes)}
 
 
 async def rows(ask: Ask) -> object:

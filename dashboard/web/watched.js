@@ -27,13 +27,15 @@ export class Watched {
     this.rows = {} // the newest lines of each table: number of stream, id, and how many rows a line stands for
     this.blind = false
     this.isCut = false
+    this.until = null // what a page that was cut off must have to be whole again
+    this.asking = null
     page.link.on("fill", (message) => this.fill(message))
     page.link.on("news", ({ rows, grown, upTo }) => { this.drawn(rows); this.grown(grown); this.advance(upTo, this.visible) })
     page.link.on("beat", ({ upTo, rates }) => {
       if (rates === null) this.cut()
       this.advance(upTo, this.visible)
       this.say()
-      if (rates !== null) this.joined()
+      if (rates !== null) this.rejoin()
     })
     document.addEventListener("visibilitychange", () => this.turned())
     addEventListener("pagehide", () => this.say())
@@ -99,6 +101,7 @@ export class Watched {
       if (seen) for (const shown of [this.unsaid, this.all]) extend(shown[number] ??= [], after, id)
       else if (document.visibilityState !== "visible") this.blind = true
     }
+    this.joined()
   }
 
   say() {
@@ -110,14 +113,31 @@ export class Watched {
 
   // Nothing comes any more, because the server or its Redis is away.
   cut() {
+    this.asking?.abort()
+    this.until = null
     if (this.isCut) return
     this.isCut = true
     this.cutMs = Date.now()
   }
 
+  // Something comes again. It may be old: sent before the break, or all at once that a hanging network held back. So the
+  // page is whole again only when it has all that is written by now.
+  async rejoin() {
+    if (!this.isCut || this.asking) return
+    const { signal } = this.asking = new AbortController()
+    try {
+      this.until = await this.page.link.ask("away.ends", {}, { signal })
+      this.joined()
+    } catch { /* the next beat asks again */ } finally {
+      if (this.asking?.signal === signal) this.asking = null
+    }
+  }
+
   joined() {
-    if (!this.isCut) return
+    if (!this.isCut || !this.until || this.at === null) return
+    if (Object.entries(this.until).some(([number, id]) => isBefore(this.at[number] ?? "0-0", id))) return
     this.isCut = false
+    this.until = null
     if (document.visibilityState !== "visible") this.blind = true
     else if (!this.blind) {
       this.hiddenMs = this.cutMs

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 from redis import Redis
 
 from connectors.dead_letters import DeadLetter
@@ -270,5 +270,51 @@ def test_what_comes_while_the_server_hangs_is_told_on_the_page_that_stood_open(
         missed = feed.write(200)  # more than the tables hold
     finally:
         os.kill(server.pid, signal.SIGCONT)
+    expect(page.locator(".away h2 strong")).to_have_text("200 changes", timeout=30_000)
+    assert sorted(paged_through(page)) == sorted(missed)
+
+
+class Network:
+    """The way of a page to its server, which may hang: what was sent meanwhile comes at once when it goes on."""
+
+    def __init__(self, page: Page) -> None:
+        self._held: list[tuple[WebSocketRoute, str | bytes]] | None = None
+        page.route_web_socket("**/ws*", self._connect)
+        page.route("**/healthz", lambda route: route.abort() if self._held is not None else route.continue_())
+
+    def _connect(self, page_side: WebSocketRoute) -> None:
+        server_side = page_side.connect_to_server()
+        server_side.on_message(lambda message: self._pass(page_side, message))
+
+    def _pass(self, page_side: WebSocketRoute, message: str | bytes) -> None:
+        if self._held is None:
+            page_side.send(message)
+        else:
+            self._held.append((page_side, message))
+
+    def hang(self) -> None:
+        self._held = []
+
+    def go_on(self) -> None:
+        held, self._held = self._held or [], None
+        for page_side, message in held:
+            page_side.send(message)
+
+
+def test_what_comes_while_the_network_hangs_is_told_though_old_beats_come_before_it(
+    context: BrowserContext, server: Server, token: str, told: None, feed: Feed
+) -> None:
+    page = context.new_page()
+    network = Network(page)
+    opened(context, server, token, page)
+    shown = feed.write(5)
+    expect(in_table(page, shown[-1])).to_have_count(1)
+    network.hang()
+    expect(page.locator(".status")).to_contain_text("Cut off", timeout=6000)
+    missed: list[str] = []
+    for _ in range(4):  # with beats of the server in between
+        missed += feed.write(50)
+        page.wait_for_timeout(1200)
+    network.go_on()
     expect(page.locator(".away h2 strong")).to_have_text("200 changes", timeout=30_000)
     assert sorted(paged_through(page)) == sorted(missed)

@@ -86,6 +86,14 @@ def test_what_was_missed_is_summed_up_paged_through_and_taken_for_seen(redis_url
 
 
 @pytest.mark.usefixtures("visited")
+def test_the_feed_ends_with_the_newest_entry_that_is_there(redis_url: str, client: Redis, keys: Keys) -> None:
+    client.xdel(keys.changes[0], "16-0")
+    assert asked(redis_url, keys, away.ends, {}) == {"0": "15-0", "1": "20-0"}
+    client.delete(keys.changes[0])
+    assert asked(redis_url, keys, away.ends, {}) == {"0": "0-0", "1": "20-0"}
+
+
+@pytest.mark.usefixtures("visited")
 def test_what_an_earlier_page_had_shown_is_not_told_again(redis_url: str, keys: Keys) -> None:
     found = summary(redis_url, keys, shown={"0": [["1-0", "14-0"]], "1": [["0-0", "99999999-0"]]})
     assert found["entries"] == 2
