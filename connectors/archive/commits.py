@@ -20,6 +20,9 @@ _ROW_GROUP_CHARACTERS = 32_000_000
 _MOST_ROWS, _MOST_CHARACTERS = 8 * ROW_GROUP, 64_000_000
 """... and of many collections together no more than this waits for the rest of its row group."""
 
+_MOST_OPEN = 64
+"""Files that are kept open: after a longer absence a commit can have one for each hour of each collection."""
+
 Place = tuple[str, str]
 """Collection and hour."""
 
@@ -43,6 +46,7 @@ class CommitFiles:
         self._pending: dict[Place, _Pending] = {}
         self._rows = self._characters = 0
         self._files: dict[Place, ArchiveFile] = {}
+        self._open: dict[Place, ArchiveFile] = {}
 
     def begin_run(self, run: int, numbers: Mapping[str, int]) -> None:
         """Before the first commit: whose files these are, and the number of the last file of each collection."""
@@ -93,13 +97,13 @@ class CommitFiles:
             file.publish()
         for file in self._files.values():
             file.sync_folders()
-        self._files = {}
+        self._files, self._open = {}, {}
 
     def discard(self) -> None:
         """What was not published is not there any more."""
         for file in self._files.values():
             file.discard()
-        self._files = {}
+        self._files, self._open = {}, {}
 
     def _count(self, place: Place) -> None:
         """One more file, unless it is known already."""
@@ -123,7 +127,12 @@ class CommitFiles:
         self._rows -= count
         self._characters -= size
         batch = batch_of(changes, seq=self._seq, numbers=numbers)
-        self._file(place, batch.schema).add(batch)
+        file = self._file(place, batch.schema)
+        file.add(batch)
+        self._open.pop(place, None)
+        self._open[place] = file  # the last
+        if len(self._open) > _MOST_OPEN:
+            self._open.pop(next(iter(self._open))).rest()
 
     def _file(self, place: Place, schema: pa.Schema) -> ArchiveFile:
         file = self._files.get(place)

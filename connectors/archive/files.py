@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class ArchiveFile:
         self.name = name
         self._patience = patience
         self.hidden = self._folder / f".{name}.{uuid.uuid4().hex}"
-        self._sink = _PatientSink(patience.until_done(self._opened), patience)
+        patience.until_done(self._make)
+        self._sink = _PatientSink(self._opened, patience)
         sought = [*_SOUGHT, *(column for column in schema.names if column.startswith(REF))]
         options: dict[str, Any] = {
             "use_dictionary": _REPEATING,
@@ -59,6 +61,10 @@ class ArchiveFile:
     def add(self, batch: pa.RecordBatch) -> None:
         """One row group."""
         self._writer.write_batch(batch)
+
+    def rest(self) -> None:
+        """Take no handle of the system's until more is added: of these a process has only so many."""
+        self._sink.rest()
 
     def finish(self) -> None:
         """Write what is left, and wait until all is on the disk; again, it does nothing. Raises `NotDurable`."""
@@ -94,30 +100,49 @@ class ArchiveFile:
         try:
             self.hidden.replace(self.published)
         except FileNotFoundError as exc:
-            if not (self._chapter / CHAPTER).exists():  # perhaps it comes back
-                raise
-            raise Fenced(
-                f"archive file {self.published}: another run of the job has begun, and took back what was not whole; "
-                "this one ends"
-            ) from exc
+            raise self._gone(exc) from exc
+
+    def _gone(self, exc: FileNotFoundError) -> Exception:
+        """What it means that the hidden file is not there."""
+        if not (self._chapter / CHAPTER).exists():  # perhaps it comes back
+            return exc
+        return Fenced(
+            f"archive file {self.published}: another run of the job has begun, and took back what was not whole; "
+            "this one ends"
+        )
 
     def _sync_folders(self) -> None:
         sync_folder(self._folder)
         sync_folder(self._folder.parent)
         sync_folder(self._chapter)
 
-    def _opened(self) -> int:
+    def _make(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        return os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        os.close(os.open(self.hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666))
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self.hidden, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except FileNotFoundError as exc:
+            raise self._gone(exc) from exc
 
 
 class _PatientSink(io.RawIOBase):
     """What Parquet's writer writes to: it never sees a disk that is full, only one that is slow."""
 
-    def __init__(self, handle: int, patience: Patience) -> None:
-        self.handle = handle
+    def __init__(self, opened: Callable[[], int], patience: Patience) -> None:
+        """`opened` gives a handle that writes at the file's end."""
+        self._opened = opened
+        self._handle: int | None = None
         self._patience = patience
         self._written = 0
+
+    @property
+    def handle(self) -> int:
+        """The file's, opened unless it is; waits until the system has one."""
+        if self._handle is None:
+            self._handle = self._patience.until_done(self._opened)
+        return self._handle
 
     def writable(self) -> bool:
         return True
@@ -125,16 +150,20 @@ class _PatientSink(io.RawIOBase):
     def write(self, data: object) -> int:
         left = memoryview(data)  # type: ignore[arg-type]
         size = left.nbytes
+        handle = self.handle
         while left.nbytes:
-            left = left[self._patience.until_done(lambda left=left: os.write(self.handle, left)) :]
+            left = left[self._patience.until_done(lambda left=left: os.write(handle, left)) :]
         self._written += size
         return size
 
     def tell(self) -> int:
         return self._written
 
+    def rest(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
     def close(self) -> None:
-        if self.handle >= 0:
-            os.close(self.handle)
-            self.handle = -1
+        self.rest()
         super().close()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import resource
 import signal
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.archive import commits
 from connectors.archive import writer as writer_module
 from connectors.archive.chapter import Progress, Reached, read_progress, write_chapter, write_progress
 from connectors.archive.layout import CHAPTER, FileName, progress_name
@@ -26,6 +24,8 @@ from connectors.archive.writer import PartitionWriter
 from connectors.dead_letters import DeadLetter
 from connectors.ending import Ending
 from connectors.errors import ArchiveLost, DBWatchError, Fenced
+from tests.conftest import wait_until
+from tests.connectors.archive.handles import only_more_handles
 from tests.connectors.archive.past import chapter_of, hidden, kept, made
 
 HOUR_S = 3600
@@ -46,13 +46,6 @@ def writer_of(chapter: Path, *, seq: int = 0, partition: int = 0, ending: Ending
 
 def reached(number: int = 0, *, image: bool = True) -> Reached:
     return Reached(made(number).position, image)
-
-
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 def test_what_is_committed_is_there_by_collection_and_hour_in_order_of_emission(chapter: Path) -> None:
@@ -83,6 +76,21 @@ def test_an_epoch_without_changes_has_the_last_commit_and_moves_the_progress(cha
     assert writer.commit(reached(2)) == 7
     wait_until(lambda: (progress_of(chapter) or ())[:5] == (0, 7, 7, reached(2).position, True))
     writer.close()
+
+
+def test_a_commit_of_more_hours_than_files_can_be_open_is_written(
+    chapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "_MOST_ROWS", 100)
+    monkeypatch.setattr(commits, "_MOST_OPEN", 8)
+    changes = [made(number, second=number % 50 * HOUR_S) for number in range(220)]
+    writer = writer_of(chapter)
+    with only_more_handles(24):
+        writer.add(changes)
+        assert writer.commit(reached()) == 1
+    assert [one.change for one in kept(chapter)] == changes
+    writer.close()
+    assert hidden(chapter) == []
 
 
 def progress_of(chapter: Path) -> Progress | None:
@@ -143,15 +151,9 @@ def test_of_many_collections_not_all_files_are_open_at_once(chapter: Path) -> No
     ending = Ending()
     ending.request()  # so that a writer that is held ends, and does not wait
     writer = writer_of(chapter, ending=ending)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = {int(file.name) for file in Path("/dev/fd").iterdir()}
-    spare = itertools.islice((number for number in itertools.count() if number not in used), 40)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(spare), hard))
-    try:
+    with only_more_handles(40):
         writer.add([made(number, collection=f"c{number}") for number in range(90)])
         writer.commit(reached())
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert len(kept(chapter)) == 90
     writer.close()
 
@@ -305,6 +307,22 @@ def test_a_chapter_that_is_removed_meanwhile_ends_the_run(chapter: Path) -> None
     with pytest.raises(ArchiveLost, match="was removed while the job runs"):
         writer.commit(reached())
     assert ending.abandoned
+    writer.close()
+
+
+def test_a_run_whose_files_another_one_took_away_while_they_were_not_open_ends(
+    chapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "_MOST_ROWS", 2)
+    monkeypatch.setattr(commits, "_MOST_OPEN", 1)
+    ending = Ending()
+    writer = writer_of(chapter, ending=ending)
+    writer.add([made(0), made(1, second=HOUR_S)])
+    wait_until(lambda: len(hidden(chapter)) == 2)
+    take_back(chapter, 0, 0)
+    writer.add([made(2)])
+    with pytest.raises(Fenced, match="another run of the job has begun"):
+        writer.commit(reached())
     writer.close()
 
 
