@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from connectors.archive import tables
 from connectors.archive.chapter import Chapter
 from connectors.archive.layout import IMAGE, WHOLE, hour_of, image_number
-from connectors.archive.listing import Contents, StoredFile, contents, opened, within
+from connectors.archive.listing import Contents, StoredFile, bounds, contents, opened, within
 from connectors.archive.tables import Row, rows_of, text_of
 from connectors.errors import ConfigError
 
@@ -189,24 +189,32 @@ def _of_partition(
 
 
 def _in_order(files: Sequence[StoredFile], cursor: Cursor, *, begin: str, upper: str) -> Iterator[_Found]:
-    """The rows of all these files by commit and number; a file is opened when its first commit's turn has come."""
+    """The rows of all these files by commit and number. A file is opened when its own turn has come: one commit can
+    have more of them than a process may have open, for there is one for each hour of each collection.
+    """
     waiting = deque(files)
-    heads: list[tuple[int, int, int, _Found, Iterator[_Found]]] = []
-    opened_files = 0
+    heads: list[tuple[int, int, int, _Found | None, Iterator[_Found]]] = []
+    files_begun = 0
     while waiting or heads:
         while waiting and (not heads or waiting[0].name.first <= heads[0][0]):
-            rows = _rows_after(waiting.popleft(), cursor, begin=begin, upper=upper)
-            opened_files += 1
-            if (first := next(rows, None)) is not None:
-                heapq.heappush(heads, (first.seq, first.n, opened_files, first, rows))
-        if not heads:
-            continue
+            file = waiting.popleft()
+            files_begun += 1
+            rows = _rows_after(file, cursor, begin=begin, upper=upper)
+            heapq.heappush(heads, (file.name.first, _least_number(file), files_begun, None, rows))
         _, _, number, found, rows = heads[0]
-        yield found
+        if found is not None:
+            yield found
         if (following := next(rows, None)) is None:
             heapq.heappop(heads)
         else:
             heapq.heapreplace(heads, (following.seq, following.n, number, following, rows))
+
+
+def _least_number(file: StoredFile) -> int:
+    """No change of a file has a smaller number within its commit."""
+    with opened(file) as parquet:
+        ranges = [bounds(parquet.metadata, group, "n") for group in range(parquet.num_row_groups)]
+    return min((0 if found is None else found[0] for found in ranges), default=0)
 
 
 def _rows_after(file: StoredFile, cursor: Cursor, *, begin: str, upper: str) -> Iterator[_Found]:

@@ -13,6 +13,7 @@ from connectors.archive.layout import IMAGE, WHOLE
 from connectors.archive.reading import START, Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.errors import ConfigError
 from tests.connectors.archive.archives import HOUR_S, Archive, at, change
+from tests.connectors.archive.handles import only_more_handles
 
 ORDER = ("users", "comments")
 EVER = at(100 * HOUR_S)
@@ -72,6 +73,14 @@ def test_reading_goes_on_from_the_cursors_of_any_piece(tmp_path: Path) -> None:
         assert left == sum(len(later.rows) for later in whole[number:])
         cursors[piece.partition] = piece.cursor
         assert told(read(archive, cursors)) == told(whole[number + 1 :])
+
+
+def test_a_commit_of_more_hours_than_files_can_be_open_is_read(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    changes = [change("a", at(hour * HOUR_S), collection=name) for hour in range(60) for name in ORDER]
+    archive.commit(changes)
+    with only_more_handles(24):
+        assert told(read(archive)) == [(each.collection, each.key, each.position) for each in changes]
 
 
 def test_a_whole_commit_can_be_left_out(tmp_path: Path) -> None:
