@@ -5,6 +5,7 @@ folder.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from flows.job import Job
 log = structlog.get_logger()
 
 _PROBE = ".dbwatch-can-write"
+"""How the name of a file begins that is made to see whether one can be; each process of a cluster makes its own."""
 
 
 def check_folder(archive: ArchiveSettings, *, collections: Collection[str]) -> None:
@@ -38,11 +40,13 @@ def check_folder(archive: ArchiveSettings, *, collections: Collection[str]) -> N
                 "letter or digit of English takes three; switch the archive off with DBWATCH_ARCHIVE=off, or watch the "
                 "collection by another job"
             )
-    probe = archive.folder / _PROBE
+    probe = archive.folder / f"{_PROBE}.{uuid.uuid4().hex}"
     try:
         archive.folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"x" * 4096)
-        probe.unlink()
+        try:
+            probe.write_bytes(b"x" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as exc:
         raise ConfigError(
             f"archive folder {archive.folder}: cannot be written: {exc.strerror}; make it writable, name another one "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,15 @@ def test_a_folder_is_made_and_one_that_cannot_be_is_refused(archive: ArchiveSett
     (archive.folder / "file").write_text("")
     with pytest.raises(ConfigError, match=r"archive folder .*file/c: cannot be written: Not a directory; make it"):
         check_folder(archive._replace(folder=archive.folder / "file" / "c"), collections=[])
+
+
+def test_processes_that_begin_at_the_same_time_do_not_disturb_each_others_look_at_the_folder(
+    archive: ArchiveSettings,
+) -> None:
+    with ThreadPoolExecutor(4) as processes:
+        for done in [processes.submit(check_folder, archive, collections=[]) for _ in range(400)]:
+            done.result()
+    assert list(archive.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(("fits", "too_long"), [("x" * 244, "x" * 245), ("評" * 27, "評" * 28)])
