@@ -28,10 +28,11 @@ def made(folder: Path, asked: Mapping[str, str], copied: Snapshot | Path | None)
     if file.exists():
         _check_same(file, asked)
         return recovery
+    _check_unused(recovery)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         making = folder / _MAKING
-        for left in (making, recovery):  # of a call that was cut off: nothing has used it
+        for left in (making, recovery):  # of a call that was cut off
             shutil.rmtree(left, ignore_errors=True)
         if copied is None:
             make_store(making)
@@ -111,7 +112,7 @@ def drop_unused(folder: Path) -> None:
 
 def _is_of_a_job(recovery: Path) -> bool:
     """Whether it is the folder that a job has written its label into, and no copy of it."""
-    label = read_label(recovery)
+    label = read_label(recovery)  # none where there is no folder
     return label is not None and label.inode == recovery.stat().st_ino and read_note(recovery) is None
 
 
@@ -127,6 +128,17 @@ def _copy(source: Path, target: Path) -> None:
     for file in sorted(store.folder.iterdir()):
         if file.name == LABEL or file.name.startswith("part-"):
             shutil.copyfile(file, target / file.name)
+
+
+def _check_unused(recovery: Path) -> None:
+    """Raises `ConfigError` when somebody's state is in a folder of which nothing tells what it was made for."""
+    if read_note(recovery) is None and not _is_of_a_job(recovery):
+        return
+    whose = "a job" if read_note(recovery) is None else "a replay"
+    raise ConfigError(
+        f"recovery folder {recovery}: it holds the state of {whose}, and there is no {_ASKED} beside it that says what "
+        "was asked for; restore that file, or give this one another --name"
+    )
 
 
 def _check_same(file: Path, asked: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from dbwatch.replay_folder import clear, drop_unused, made
 from dbwatch.replay_lines import json_line, text_lines
 from dbwatch.replay_progress import Rate, text_of
 from flows.recovery import label_store, make_store
-from flows.replaying.note import Note, write_note
+from flows.replaying.note import Note, drop_note, write_note
 from flows.replaying.request import Request
 from flows.replaying.tally import Summary
 from flows.snapshots import META
@@ -42,6 +42,20 @@ def test_a_copy_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
     (recovery / "left").touch()
     (tmp_path / "a" / "replay.json").unlink()
     assert not (made(tmp_path / "a", ASKED, None) / "left").exists()
+
+
+def test_a_folder_that_was_used_stays_though_nothing_says_what_was_asked_for(tmp_path: Path) -> None:
+    """As when `replay.json` was lost, or a job was begun in the folder."""
+    recovery = made(tmp_path / "a", ASKED, None)
+    (tmp_path / "a" / "replay.json").unlink()
+    write_note(recovery, Note("a", "id", "", "", {}))
+    with pytest.raises(ConfigError, match=r"it holds the state of a replay.*give this one another --name"):
+        made(tmp_path / "a", ASKED, None)
+    drop_note(recovery)
+    label_store(recovery, job_id="id", run_id="run")
+    with pytest.raises(ConfigError, match=r"it holds the state of a job.*give this one another --name"):
+        made(tmp_path / "a", ASKED, None)
+    assert (recovery / "part-0.sqlite3").exists()
 
 
 def test_a_copy_has_the_state_and_the_label_and_the_job_keeps_its_own(tmp_path: Path) -> None:
