@@ -25,7 +25,7 @@ from connectors.archive.layout import (
     hour_of,
     image_number,
 )
-from connectors.archive.schema import COMPRESSION, ROW_GROUP, schema_with
+from connectors.archive.schema import ROW_GROUP, schema_with, writer_options
 
 COLLECTION = "comments"
 PATH = "movie_id"
@@ -168,8 +168,6 @@ def _write(chapter: Path, table: pa.Table, hour: str, name: FileName) -> int:
     folder = chapter / collection_folder(COLLECTION) / hour_folder(hour)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / str(name)
-    sought = ["key", "position", "ts_ms", "seq", "n", f"ref.{PATH}"]
-    options: dict[str, Any] = {"use_dictionary": ["op", "types", "seq"], "write_statistics": sought}
-    with pq.ParquetWriter(path, table.schema, compression=COMPRESSION, **options) as writer:
+    with pq.ParquetWriter(path, table.schema, **writer_options(table.schema)) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP)
     return path.stat().st_size

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,13 +15,8 @@ import pyarrow.parquet as pq
 from connectors.archive.chapter import sync_folder
 from connectors.archive.layout import CHAPTER, FileName, collection_folder, hour_folder
 from connectors.archive.patience import Patience
-from connectors.archive.schema import COMPRESSION, REF
+from connectors.archive.schema import writer_options
 from connectors.errors import DBWatchError, Fenced
-
-_REPEATING = ["op", "types", "named.list.element", "seq"]
-"""Columns of few different values. A dictionary of the others would be made for nothing."""
-
-_SOUGHT = ("key", "position", "ts_ms", "seq", "n")
 
 
 class NotDurable(DBWatchError):
@@ -45,13 +39,7 @@ class ArchiveFile:
         self.hidden = self._folder / f".{name}.{uuid.uuid4().hex}"
         patience.until_done(self._make)
         self._sink = _PatientSink(self._opened, patience)
-        sought = [*_SOUGHT, *(column for column in schema.names if column.startswith(REF))]
-        options: dict[str, Any] = {
-            "use_dictionary": _REPEATING,
-            "write_statistics": sought,
-            "write_page_checksum": True,
-        }
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, "w"), schema, compression=COMPRESSION, **options)
+        self._writer = pq.ParquetWriter(pa.PythonFile(self._sink, "w"), schema, **writer_options(schema))
 
     @property
     def published(self) -> Path:

@@ -36,11 +36,28 @@ COLUMNS = pa.schema(
 )
 """Those that every file has."""
 
-COMPRESSION = "zstd"
 ROW_GROUP = 10_000
 """Rows that are compressed, and read, together."""
 ROW_GROUP_BYTES = 8 << 20
 """Long rows are fewer: of a file sorted by key no more text goes together."""
+
+
+_REPEATING = ("op", "types", "named.list.element", "seq")
+"""Columns of few different values. A dictionary of the others would be made for nothing."""
+
+_SOUGHT = ("key", "position", "ts_ms", "seq", "n")
+
+
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """How pyarrow shall write a file of these columns, whoever makes it: what is sought has statistics, and no byte
+    changes unnoticed.
+    """
+    return {
+        "compression": "zstd",
+        "use_dictionary": list(_REPEATING),
+        "write_statistics": [*_SOUGHT, *(name for name in schema.names if name.startswith(REF))],
+        "write_page_checksum": True,
+    }
 
 
 def batch_of(changes: Sequence[Change], *, seq: int, numbers: Sequence[int]) -> pa.RecordBatch:

@@ -10,22 +10,16 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.archive import tables
 from connectors.archive.chapter import sync_folder
-from connectors.archive.schema import COMPRESSION, REF, ROW_GROUP, ROW_GROUP_BYTES, schema_with
+from connectors.archive.schema import REF, ROW_GROUP, ROW_GROUP_BYTES, schema_with, writer_options
 
 Step = Callable[[str], None]
 """Called before each step with what comes; what it raises ends the work there, as a crash would."""
-
-_REPEATING = ["op", "types", "named.list.element", "seq"]
-"""Columns of few different values. A dictionary of the others would be made for nothing."""
-
-_SOUGHT = ("key", "position", "ts_ms", "seq", "n")
 
 
 class SortedFile:
@@ -44,15 +38,8 @@ class SortedFile:
         self._waiting = schema.empty_table()
         step(f"make {path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        sought = [*_SOUGHT, *(name for name in schema.names if name.startswith(REF))]
-        options: dict[str, Any] = {"use_dictionary": _REPEATING, "write_statistics": sought}
-        self._writer = pq.ParquetWriter(
-            self._hidden,
-            schema.with_metadata(dict(about or {})),
-            compression=COMPRESSION,
-            write_page_checksum=True,
-            **options,
-        )
+        columns = schema.with_metadata(dict(about or {}))
+        self._writer = pq.ParquetWriter(self._hidden, columns, **writer_options(schema))
 
     def add(self, table: pa.Table) -> None:
         self.rows += table.num_rows

@@ -15,7 +15,7 @@ import structlog
 from connectors.archive.chapter import Progress, Reached, begin_run, read_progress, sync_folder
 from connectors.archive.layout import FileName, StoredFile
 from connectors.archive.listing import listed
-from connectors.archive.schema import COMPRESSION, ROW_GROUP
+from connectors.archive.schema import ROW_GROUP, writer_options
 from connectors.errors import ConfigError
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ def _put_shorter(file: Path, name: FileName, seq: int) -> None:
     shorter = str(name._replace(last=seq))
     hidden = file.with_name(f".{shorter}.{uuid.uuid4().hex}")
     with hidden.open("wb") as out:
-        pq.write_table(left, out, compression=COMPRESSION, row_group_size=ROW_GROUP)
+        pq.write_table(left, out, row_group_size=ROW_GROUP, **writer_options(left.schema))
         out.flush()
         os.fsync(out.fileno())
     hidden.replace(file.with_name(shorter))

@@ -6,7 +6,6 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +20,7 @@ from connectors.archive.layout import (
     hour_of,
     image_number,
 )
-from connectors.archive.schema import COMPRESSION, batch_of
+from connectors.archive.schema import batch_of, writer_options
 from connectors.changes import Change, Op
 
 BASE_S = 1_800_000_000  # 2027-01-15T08:00:00Z, the beginning of an hour
@@ -104,6 +103,5 @@ class Archive:
     def _write(self, batch: pa.RecordBatch, collection: str, hour: str, name: FileName, *, group: int) -> None:
         folder = self.folder / collection_folder(collection) / hour_folder(hour)
         folder.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"use_dictionary": ["op"]}
-        with pq.ParquetWriter(folder / str(name), batch.schema, compression=COMPRESSION, **options) as writer:
+        with pq.ParquetWriter(folder / str(name), batch.schema, **writer_options(batch.schema)) as writer:
             writer.write_table(pa.Table.from_batches([batch]), row_group_size=group)
