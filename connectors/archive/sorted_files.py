@@ -39,7 +39,11 @@ class SortedFile:
         step(f"make {path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = schema.with_metadata(dict(about or {}))
-        self._writer = pq.ParquetWriter(self._hidden, columns, **writer_options(schema))
+        try:
+            self._writer = pq.ParquetWriter(self._hidden, columns, **writer_options(schema))
+        except BaseException:  # it is tried again and again, and would leave one each time
+            self._hidden.unlink(missing_ok=True)
+            raise
 
     def add(self, table: pa.Table) -> None:
         self.rows += table.num_rows

@@ -21,6 +21,7 @@ from connectors.archive.reading import emitted
 from connectors.archive.versions import Versions
 from connectors.errors import ConfigError
 from tests.connectors.archive.archives import BASE_S, HOUR_S, Archive, at, change
+from tests.connectors.archive.limits import files_of_at_most
 
 EVER = at(100 * HOUR_S)
 HOUR = "collection=comments/hour=2027-01-15T08"
@@ -275,3 +276,15 @@ def test_a_partition_that_has_said_nothing_is_left_alone(tmp_path: Path) -> None
     archive.commit([change("a", at(1))], partition=1)
     write_progress(archive.folder, Progress(0, 1, 1, at(HOUR_S), image=True, at_ms=0))
     assert groups(archive.root, archive.chapter.name) == []
+
+
+def test_a_full_disk_leaves_nothing_hidden_behind(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    archive.commit([change("a", at(1))])
+    archive.progress(at(2 * HOUR_S))
+    (group,) = groups(tmp_path, archive.chapter.name)
+    for room in (0, 100):
+        with files_of_at_most(room), pytest.raises(OSError, match="File too large"):
+            compact(tmp_path, group)
+        assert [path for path in archive.folder.rglob(".*") if path.is_file()] == []
+    assert compact(tmp_path, group) == 1

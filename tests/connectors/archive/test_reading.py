@@ -13,7 +13,7 @@ from connectors.archive.layout import IMAGE, WHOLE
 from connectors.archive.reading import START, Cursor, Piece, emitted, from_image, rows_left, rows_of_image
 from connectors.errors import ConfigError
 from tests.connectors.archive.archives import HOUR_S, Archive, at, change
-from tests.connectors.archive.handles import only_more_handles
+from tests.connectors.archive.limits import only_more_handles
 
 ORDER = ("users", "comments")
 EVER = at(100 * HOUR_S)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-import signal
 import threading
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from connectors.dead_letters import DeadLetter
 from connectors.ending import Ending
 from connectors.errors import ArchiveLost, DBWatchError, Fenced
 from tests.conftest import wait_until
-from tests.connectors.archive.handles import only_more_handles
+from tests.connectors.archive.limits import files_of_at_most, only_more_handles
 from tests.connectors.archive.past import chapter_of, hidden, kept, made
 
 HOUR_S = 3600
@@ -253,11 +251,8 @@ def test_a_full_disk_holds_the_flow_back_until_there_is_room_and_nothing_is_lost
     writer = PartitionWriter(chapter, 0, ending=Ending(), on_held=held.append)
     writer.start(0)
     changes = [made(n, text=f"{n * n}") for n in range(3 * ROW_GROUP)]
-    assert signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with capture_logs() as logs:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # as a disk with room for so much
-        try:
+        with files_of_at_most(20_000):
             writer.add(changes)
             wait_until(lambda: bool(held))
             assert writer.is_full
@@ -265,8 +260,6 @@ def test_a_full_disk_holds_the_flow_back_until_there_is_room_and_nothing_is_lost
             done.start()
             done.join(timeout=0.2)
             assert done.is_alive()
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
         done.join(timeout=10)
         assert not done.is_alive()
     writer.close()
