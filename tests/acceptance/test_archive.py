@@ -28,14 +28,8 @@ Settings = dict[str, str]
 
 
 @pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, tmp_path: Path) -> Settings:
-    return {
-        "MONGO_URI": mongo_uri,
-        "MONGO_DB": mongo_db,
-        "REDIS_URL": redis_url,
-        "DBWATCH_PREFIX": prefix,
-        "DBWATCH_ARCHIVE": str(tmp_path / "archive"),
-    }
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    return settings | {"DBWATCH_ARCHIVE": str(tmp_path / "archive")}
 
 
 def job_in(folder: Path, settings: Settings, *options: str) -> Job:

@@ -30,11 +30,11 @@ Settings = dict[str, str]
 
 
 @pytest.fixture
-def settings(mongo: MongoClient[Document], mongo_uri: str, mongo_db: str, redis_url: str, prefix: str) -> Settings:
+def settings(settings: Settings, mongo: MongoClient[Document]) -> Settings:
     """Of servers that are as they must be."""
     for name in COLLECTIONS:
-        mongo[mongo_db][name].insert_one({"_id": 1})
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
+        mongo[settings["MONGO_DB"]][name].insert_one({"_id": 1})
+    return settings
 
 
 class World(NamedTuple):

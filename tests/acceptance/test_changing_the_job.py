@@ -33,11 +33,6 @@ Given = dict[str, str]
 
 
 @pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str) -> Given:
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-
-
-@pytest.fixture
 def recovery(tmp_path: Path) -> Path:
     return tmp_path / "recovery"
 

@@ -27,12 +27,8 @@ Given = dict[str, str]
 
 
 @pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, tmp_path: Path) -> Given:
-    return {
-        "MONGO_URI": mongo_uri,
-        "MONGO_DB": mongo_db,
-        "REDIS_URL": redis_url,
-        "DBWATCH_PREFIX": prefix,
+def settings(settings: Given, tmp_path: Path) -> Given:
+    return settings | {
         "DBWATCH_ARCHIVE": str(tmp_path / "archive"),
         "DBWATCH_CONFIG": str(tmp_path / "dbwatch.toml"),
         "DBWATCH_METRICS": "off",

@@ -27,9 +27,8 @@ def clock(tmp_path: Path) -> Clock:
 
 
 @pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, clock: Clock) -> Settings:
-    servers = {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-    return servers | clock.env | {"DBWATCH_METRICS": free_addresses(1)[0]}
+def settings(settings: Settings, clock: Clock) -> Settings:
+    return settings | clock.env | {"DBWATCH_METRICS": free_addresses(1)[0]}
 
 
 @pytest.fixture

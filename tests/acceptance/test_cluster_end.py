@@ -13,11 +13,9 @@ from redis import Redis
 
 from tests.acceptance.oracle import Document, read_feed
 from tests.acceptance.processes import DBWATCH, Cluster, Job, free_addresses
-from tests.acceptance.test_watch import Settings, expect_no_differences, settings, streams
+from tests.acceptance.test_watch import Settings, expect_no_differences, streams
 from tests.acceptance.workload import Workload
 from tests.conftest import wait_until
-
-__all__ = ["settings"]  # a fixture
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ LARGE = "x" * 9_000_000
 
 
 @pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str) -> Settings:
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-
-
-@pytest.fixture
 def db(mongo: MongoClient[Document], mongo_db: str) -> Database[Document]:
     db = mongo[mongo_db]
     for name in ("movies", "users", "comments"):

@@ -39,12 +39,11 @@ Doctor = Callable[..., Outcome]
 
 
 @pytest.fixture
-def doctor(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, tmp_path: Path) -> Doctor:
+def doctor(settings: dict[str, str], tmp_path: Path) -> Doctor:
     """Runs it with the settings of a whole place, but for what the test changes."""
     config = tmp_path / "dbwatch.toml"
     config.write_text(VIEWS, encoding="utf-8")
-    whole = {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-    whole["DBWATCH_CONFIG"] = str(config)
+    whole = settings | {"DBWATCH_CONFIG": str(config)}
 
     def run(*arguments: str, **changes: str) -> Outcome:
         command = [*DBWATCH, "doctor", "--json", *arguments]
@@ -62,14 +61,13 @@ def doctor(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, tmp_path:
 def test_a_place_where_the_job_runs_is_well(
     doctor: Doctor,
     mongo: MongoClient[Document],
-    mongo_uri: str,
+    settings: dict[str, str],
     mongo_db: str,
     redis_url: str,
     prefix: str,
     tmp_path: Path,
 ) -> None:
     Workload(mongo, mongo_db, 1).fill(30)
-    settings = {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
     folder = str(tmp_path / "recovery")
     with (
         Job(tmp_path, settings, [*DBWATCH, "run", "-r", folder, "-s", "1"]) as job,

@@ -62,8 +62,8 @@ def database(mongo: Mongo, mongo_db: str) -> Any:
 
 
 @pytest.fixture
-def settings(mongo_uri: str, database: Any, redis_url: str, prefix: str) -> dict[str, str]:
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": database.name, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
+def settings(settings: dict[str, str], database: Any) -> dict[str, str]:
+    return settings | {"MONGO_DB": database.name}
 
 
 @pytest.fixture

@@ -18,11 +18,9 @@ from redis import Redis
 
 from tests.acceptance.oracle import Document, read_feed
 from tests.acceptance.processes import DBWATCH, Job
-from tests.acceptance.test_watch import Settings, engine, expect_no_differences, settings, streams
+from tests.acceptance.test_watch import Settings, engine, expect_no_differences, streams
 from tests.acceptance.workload import Workload
 from tests.conftest import wait_until
-
-__all__ = ["settings"]  # a fixture
 
 
 @pytest.fixture

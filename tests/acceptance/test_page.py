@@ -26,12 +26,10 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def settings(
-    mongo: MongoClient[Document], mongo_uri: str, mongo_db: str, redis_url: str, prefix: str
-) -> dict[str, str]:
+def settings(settings: dict[str, str], mongo: MongoClient[Document]) -> dict[str, str]:
     for name in ("movies", "users", "comments"):
-        mongo[mongo_db].create_collection(name, changeStreamPreAndPostImages={"enabled": True})
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
+        mongo[settings["MONGO_DB"]].create_collection(name, changeStreamPreAndPostImages={"enabled": True})
+    return settings
 
 
 @pytest.fixture

@@ -20,12 +20,10 @@ from pymongo import MongoClient
 from connectors.redis_client import connect
 from tests.acceptance.oracle import Document, batch_join, differences
 from tests.acceptance.processes import DBWATCH, VIEWS, Cluster, Job, free_addresses
-from tests.acceptance.test_watch import Settings, engine, expect_no_differences, read_feed, settings, streams
+from tests.acceptance.test_watch import Settings, engine, expect_no_differences, read_feed, streams
 from tests.acceptance.workload import COLLECTIONS, Workload
 from tests.conftest import StartRedis, wait_until
 from tests.connectors.bare_mongod import bare_mongod, initiate
-
-__all__ = ["settings"]
 
 
 def tail_is_saved(job: Job) -> bool:

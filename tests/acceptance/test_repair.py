@@ -11,11 +11,11 @@ from pymongo import MongoClient
 
 from tests.acceptance.oracle import Document, Entry, batch_join, key_of
 from tests.acceptance.processes import DBWATCH
-from tests.acceptance.test_verify import Scene, scene, settings
+from tests.acceptance.test_verify import Scene, scene
 from tests.acceptance.test_watch import streams
 from tests.conftest import wait_until
 
-__all__ = ["scene", "settings"]  # fixtures
+__all__ = ["scene"]  # a fixture
 
 
 def repair(scene: Scene, folder: Path) -> tuple[int, list[dict[str, Any]], str]:

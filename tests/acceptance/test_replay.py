@@ -96,14 +96,8 @@ class Past:
 
 
 @pytest.fixture
-def past(
-    mongo_uri: str, mongo_db: str, redis_url: str, prefix: str, tmp_path: Path, mongo: MongoClient[Document]
-) -> Generator[Past]:
-    settings = {
-        "MONGO_URI": mongo_uri,
-        "MONGO_DB": mongo_db,
-        "REDIS_URL": redis_url,
-        "DBWATCH_PREFIX": prefix,
+def past(settings: dict[str, str], redis_url: str, tmp_path: Path, mongo: MongoClient[Document]) -> Generator[Past]:
+    settings |= {
         "DBWATCH_ARCHIVE": str(tmp_path / "archive"),
         "DBWATCH_MONGO_PARTITIONS": "2",
     }

@@ -70,11 +70,6 @@ class Scene:
 
 
 @pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str) -> Settings:
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-
-
-@pytest.fixture
 def scene(mongo: MongoClient[Document], settings: Settings, tmp_path: Path) -> Iterator[Scene]:
     scene = Scene(mongo, settings, tmp_path, seed=21)
     with scene.job:

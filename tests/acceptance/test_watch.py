@@ -21,11 +21,6 @@ from tests.conftest import REDIS_KINDS, comes_true, wait_until
 Settings = dict[str, str]
 
 
-@pytest.fixture
-def settings(mongo_uri: str, mongo_db: str, redis_url: str, prefix: str) -> Settings:
-    return {"MONGO_URI": mongo_uri, "MONGO_DB": mongo_db, "REDIS_URL": redis_url, "DBWATCH_PREFIX": prefix}
-
-
 def streams(settings: Settings) -> list[str]:
     shards = int(settings.get("DBWATCH_STREAM_SHARDS", "1"))
     prefix = settings["DBWATCH_PREFIX"]
