@@ -37,6 +37,17 @@ _PAGES = 256
 _MB = 1_000_000
 _SPARE = 10 * _MB
 
+_OF_WRITING = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+    }
+)
+"""What SQLite says of the copy: the store is only read."""
+
 Tell = Callable[[str, int, int], None]
 """What is done, how much of it, of how many."""
 
@@ -131,7 +142,7 @@ def _copy(folder: Path, partitions: Sequence[sqlite3.Connection], making: Path, 
     """What the open transactions see; the names are those of the engine, by each partition's number."""
     total, done = sum(_bytes(db) for db in partitions), 0
     for db in partitions:
-        with refused(folder):
+        with refused(folder), _written(making.parent):
             (index,) = db.execute("SELECT part_index FROM parts").fetchone()
             size = _bytes(db)
 
@@ -143,6 +154,19 @@ def _copy(folder: Path, partitions: Sequence[sqlite3.Connection], making: Path, 
                 copy.execute("PRAGMA synchronous = OFF")  # see _write_all
                 db.backup(copy, pages=_PAGES, progress=progress)
         done += size
+
+
+@contextmanager
+def _written(root: Path) -> Generator[None]:
+    """What keeps SQLite from writing the copy, as ours: the store is not to blame for it."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        if exc.sqlite_errorcode not in _OF_WRITING:
+            raise
+        raise ConfigError(
+            f"folder {root}: the copy cannot be written ({exc}); make room there, or name another folder"
+        ) from exc
 
 
 def _check_copy(folder: Path, making: Path, states: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from flows.saving import save_snapshot
 from flows.snapshots import Reached, Snapshot, find_snapshot, list_snapshots
 from flows.store_states import source_states
 from tests.conftest import wait_until
+from tests.connectors.archive.limits import files_of_at_most
 from tests.flows import stores
 from tests.flows.test_store_states import ROOT, counting, least_read
 
@@ -252,6 +253,21 @@ def test_without_room_nothing_is_begun(store: Path, root: Path, monkeypatch: pyt
     with pytest.raises(ConfigError, match=r"a snapshot takes .* and .* are free; make room, or name another folder"):
         save_snapshot(store, root, "one")
     assert list(root.iterdir()) == []
+
+
+def test_a_disk_that_becomes_full_meanwhile_is_not_taken_for_damage_to_the_store(store: Path, root: Path) -> None:
+    def full(*_: object) -> None:
+        stack.enter_context(files_of_at_most(0))
+
+    with closing(sqlite3.connect(store / "part-0.sqlite3")) as db, ExitStack() as stack:
+        db.execute("INSERT INTO snaps VALUES ('now', 'watch.join', 'z', 1, zeroblob(5000000))")
+        db.commit()
+        with pytest.raises(
+            ConfigError, match=r"folder .*snapshots: the copy cannot be written \(.*\); make room there"
+        ):
+            save_snapshot(store, root, "one", tell=full)
+    assert list(root.iterdir()) == []
+    save_snapshot(store, root, "one")
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(store: Path, tmp_path: Path) -> None:
