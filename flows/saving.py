@@ -223,12 +223,9 @@ def _making(root: Path, name: str) -> Generator[Path]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         _sweep(root)
-        making = root / f".{name}.{uuid.uuid4().hex}{LEFT}"
-        making.mkdir()
+        making, handle = _locked(root, name)
     except OSError as exc:
         raise ConfigError(f"folder {root}: cannot be made or written: {exc.strerror}; name another one") from exc
-    handle = os.open(making, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         yield making
     except OSError as exc:
@@ -236,6 +233,19 @@ def _making(root: Path, name: str) -> Generator[Path]:
     finally:
         shutil.rmtree(making, ignore_errors=True)
         os.close(handle)
+
+
+def _locked(root: Path, name: str) -> tuple[Path, int]:
+    """A new folder, and the handle that holds its lock. One that was swept away before it had that is made again."""
+    while True:
+        making = root / f".{name}.{uuid.uuid4().hex}{LEFT}"
+        making.mkdir()
+        with suppress(FileNotFoundError):
+            handle = os.open(making, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if making.exists():
+                return making, handle
+            os.close(handle)
 
 
 def _sweep(root: Path) -> None:

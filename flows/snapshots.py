@@ -14,6 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,7 +139,8 @@ def drop_snapshot(root: Path, name: str) -> None:
     try:
         gone = root / f".{name}.{uuid.uuid4().hex}{LEFT}"
         folder.rename(gone)
-        shutil.rmtree(gone)
+        with suppress(FileNotFoundError):  # whoever saves one at the same time takes it away, too
+            shutil.rmtree(gone)
     except OSError as exc:
         raise ConfigError(
             f"snapshot {name}: cannot be removed from {root}: {exc.strerror}; make the folder writable, and call again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from connectors.errors import ConfigError
 from flows import saving
 from flows.recovery import label_store, open_store
 from flows.saving import save_snapshot
-from flows.snapshots import Reached, Snapshot, find_snapshot, list_snapshots
+from flows.snapshots import Reached, Snapshot, drop_snapshot, find_snapshot, list_snapshots
 from flows.store_states import source_states
 from tests.conftest import wait_until
 from tests.connectors.archive.limits import files_of_at_most
@@ -158,6 +159,43 @@ def test_what_another_process_is_making_is_left_alone(store: Path, root: Path) -
     assert {found.name for found in list_snapshots(root)} == {"one", "two"}
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_is_made_and_swept_away_by_another_process_before_it_is_locked_is_made_again(
+    store: Path, root: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    flock = fcntl.flock
+    swept: list[str] = []
+
+    def later(handle: int, how: int) -> None:
+        if how == fcntl.LOCK_EX and len(swept) < times:
+            swept.extend(path.name for path in root.iterdir())
+            for path in root.iterdir():
+                path.rmdir()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", later)
+    save_snapshot(store, root, "one")
+    assert len(swept) == times
+    assert [path.name for path in root.iterdir()] == ["one"]
+
+
+def test_what_another_process_sweeps_away_while_it_is_dropped_is_dropped(
+    store: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_snapshot(store, root, "one")
+    rmtree = shutil.rmtree
+
+    def late(folder: Path) -> None:
+        monkeypatch.undo()
+        for left in root.iterdir():
+            rmtree(left)
+        rmtree(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", late)
+    drop_snapshot(root, "one")
+    assert list(root.iterdir()) == []
+
+
 def test_an_existing_name_is_refused_and_stays_as_it_is(store: Path, root: Path) -> None:
     before = save_snapshot(store, root, "one")
     with pytest.raises(ConfigError, match=r"there is one of this name in [^ ]*; choose another name, or drop it first"):
@@ -262,9 +300,7 @@ def test_a_disk_that_becomes_full_meanwhile_is_not_taken_for_damage_to_the_store
     with closing(sqlite3.connect(store / "part-0.sqlite3")) as db, ExitStack() as stack:
         db.execute("INSERT INTO snaps VALUES ('now', 'watch.join', 'z', 1, zeroblob(5000000))")
         db.commit()
-        with pytest.raises(
-            ConfigError, match=r"folder .*snapshots: the copy cannot be written \(.*\); make room there"
-        ):
+        with pytest.raises(ConfigError, match=r"folder .*snapshots: the copy cannot be written \(.*\); make room"):
             save_snapshot(store, root, "one", tell=full)
     assert list(root.iterdir()) == []
     save_snapshot(store, root, "one")
