@@ -18,6 +18,10 @@ from connectors.archive.layout import CHAPTER, FileName, progress_name, run_of_p
 from connectors.errors import ConfigError, Fenced
 
 FORMAT = 1
+
+OnUnreadable = Callable[[ConfigError], None]
+"""Told of a chapter that cannot be read, by who goes on without it."""
+
 _LATER_OF_CHAPTER = frozenset({"gone", "image"})
 _LATER_OF_PROGRESS = frozenset({"run", "runs", "files"})
 """What older versions did not write."""
@@ -106,16 +110,26 @@ def read_chapter(folder: Path) -> Chapter:
         raise ConfigError(f"{file}: {exc} is missing; restore the file from a copy") from exc
 
 
-def read_chapters(root: Path) -> list[Chapter]:
-    """All chapters of an archive, by when they were made. Raises `ConfigError` when the folder is not there, or one of
-    them cannot be read.
+def read_chapters(root: Path, *, passed_over: OnUnreadable | None = None) -> list[Chapter]:
+    """All chapters of an archive, by when they were made. Raises `ConfigError` when the folder is not there, or, unless
+    somebody is told of what is passed over, when one of them cannot be read.
     """
     if not root.is_dir():
         raise ConfigError(
             f"archive folder {root}: no such folder; a job makes it once `[archive]` is set, see docs/archive.md"
         )
-    folders = [folder for folder in root.iterdir() if not folder.name.startswith(".") and (folder / CHAPTER).exists()]
-    found = [read_chapter(folder) for folder in folders]
+    found: list[Chapter] = []
+    for folder in root.iterdir():
+        if folder.name.startswith(".") or not (folder / CHAPTER).exists():
+            continue
+        try:
+            found.append(read_chapter(folder))
+        except FileNotFoundError:  # dropped at this moment
+            continue
+        except ConfigError as exc:
+            if passed_over is None:
+                raise
+            passed_over(exc)
     return sorted(found, key=lambda chapter: (chapter.created_ms, chapter.name))
 
 

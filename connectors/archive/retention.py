@@ -16,12 +16,21 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.archive.chapter import Chapter, Progress, complete_until, read_chapters, read_progress, sync_folder
+from connectors.archive.chapter import (
+    Chapter,
+    OnUnreadable,
+    Progress,
+    complete_until,
+    read_chapters,
+    read_progress,
+    sync_folder,
+)
 from connectors.archive.folding import HOURS_AT_ONCE
 from connectors.archive.layout import last_of_hour, seconds_of
 from connectors.archive.listing import StoredFile, contents
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.sorted_files import Step
+from connectors.errors import ConfigError
 
 HOUR_S = 3_600
 HOUR_MS = HOUR_S * 1000
@@ -112,11 +121,21 @@ def _by_size(kept: Sequence[Kept], limits: ArchiveSettings) -> Iterator[Fold | D
             yield Drop(each.chapter.name)
 
 
-def survey(root: Path, live: str) -> list[Kept]:
-    """The chapters of an archive, the oldest first, to one of which this job is writing. Raises `ConfigError`."""
-    chapters = read_chapters(root)
+def survey(root: Path, live: str, *, passed_over: OnUnreadable | None = None) -> list[Kept]:
+    """The chapters of an archive, the oldest first, to one of which this job is writing. Raises `ConfigError`, for one
+    that cannot be read only if nobody is told of what is passed over.
+    """
+    chapters = read_chapters(root, passed_over=passed_over)
     ours = next((chapter for chapter in chapters if chapter.name == live), None)
-    return [_kept(root, chapter, ours) for chapter in chapters]
+    found: list[Kept] = []
+    for chapter in chapters:
+        try:
+            found.append(_kept(root, chapter, ours))
+        except ConfigError as exc:
+            if passed_over is None:
+                raise
+            passed_over(exc)
+    return found
 
 
 def _kept(root: Path, chapter: Chapter, ours: Chapter | None) -> Kept:

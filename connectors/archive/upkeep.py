@@ -21,7 +21,7 @@ import structlog
 from connectors.archive import compaction, folding, retention
 from connectors.archive.chapter import Chapter, read_chapters
 from connectors.archive.settings import ArchiveSettings
-from connectors.errors import DBWatchError, Stopped
+from connectors.errors import ConfigError, DBWatchError, Stopped
 
 log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ class Upkeep:
 
     def _ours(self) -> list[Chapter]:
         """The chapters of this job, by age."""
-        chapters = read_chapters(self._root)
+        chapters = read_chapters(self._root, passed_over=self._passed_over)
         jobs = {chapter.job_id for chapter in chapters if chapter.name == self._live}
         return [chapter for chapter in chapters if chapter.job_id in jobs]
 
@@ -130,7 +130,7 @@ class Upkeep:
                 unable = {action.chapter for action in failed}
                 kept = [
                     each._replace(hours=()) if each.chapter.name in unable else each
-                    for each in retention.survey(self._root, self._live)
+                    for each in retention.survey(self._root, self._live, passed_over=self._passed_over)
                 ]
                 now_ms = retention.counted_from(kept, self._live, clock_ms=self._now_ms())
                 action = retention.next_action(kept, self._settings, now_ms=now_ms)
@@ -177,6 +177,9 @@ class Upkeep:
             if repr(exc) not in self._told:
                 self._told.add(repr(exc))
                 log.exception("archive.failed", chapter=self._live)
+
+    def _passed_over(self, exc: ConfigError) -> None:
+        self._tell(str(exc))
 
     def _tell(self, reason: str) -> None:
         if reason not in self._told:

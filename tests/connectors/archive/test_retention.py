@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from connectors.archive.chapter import read_chapter, read_chapters, write_chapter
+from connectors.archive import chapter as chapter_module
+from connectors.archive.chapter import Chapter, read_chapter, read_chapters, write_chapter
 from connectors.archive.compaction import clean, clean_hidden
 from connectors.archive.folding import fold
 from connectors.archive.listing import contents
@@ -233,3 +235,22 @@ def test_a_dropped_chapter_is_gone_at_once_and_wholly_later(tmp_path: Path) -> N
         contents(tmp_path, archive.chapter.name)
     clean_dropped(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chapter_that_is_dropped_while_they_are_read_is_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Archive(tmp_path, number=1), Archive(tmp_path, number=2)
+    read = chapter_module.read_chapter
+
+    def old_first(_: Path) -> Iterator[Path]:
+        return iter([old.folder, new.folder])
+
+    def later(folder: Path) -> Chapter:
+        if old.folder.exists():
+            drop(tmp_path, old.chapter.name)
+        return read(folder)
+
+    monkeypatch.setattr(chapter_module, "read_chapter", later)
+    monkeypatch.setattr(Path, "iterdir", old_first)
+    assert [chapter.name for chapter in read_chapters(tmp_path)] == [new.chapter.name]

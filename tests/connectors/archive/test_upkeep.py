@@ -83,6 +83,26 @@ def test_a_damaged_file_is_told_of_once_and_all_else_is_done(tmp_path: Path) -> 
     assert read_chapter(archive.folder).begin == archive.chapter.begin
 
 
+@pytest.mark.parametrize(("job", "file"), [("job", "progress-000.json"), ("other", "chapter.json")])
+def test_a_chapter_that_cannot_be_read_is_told_of_once_and_the_others_are_looked_after(
+    tmp_path: Path, job: str, file: str
+) -> None:
+    archive, upkeep = kept(tmp_path, keep_ms=HOUR_S * 1000)
+    chapter = archive.chapter._replace(name=f"{job}-0001-0000", job_id=job, number=0, created_ms=0)
+    write_chapter(tmp_path, chapter)
+    (tmp_path / chapter.name / file).write_bytes(b"{")
+    with capture_logs() as logs:
+        for _ in range(2):
+            upkeep.compact()
+            upkeep.retain()
+    warnings = [entry["reason"] for entry in logs if entry["log_level"] == "warning"]
+    assert len(warnings) == 1
+    assert str(tmp_path / chapter.name / file) in warnings[0]
+    assert "segment-" in "".join(archive.names())
+    assert read_chapter(archive.folder).begin == last_of_hour("2027-01-15T10")
+    assert (tmp_path / chapter.name).is_dir()
+
+
 def test_a_mistake_in_one_chapter_keeps_no_other_from_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, upkeep = kept(tmp_path)
     asked: list[str] = []
