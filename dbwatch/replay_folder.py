@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from connectors.durable import write_durably
 from connectors.errors import ConfigError
 from flows.recovery import FLOW_ID, LABEL, make_store, open_store, partition_files, read_label
 from flows.replaying.note import read_note
@@ -39,9 +40,7 @@ def made(folder: Path, asked: Mapping[str, str], copied: Snapshot | Path | None)
         else:
             _copy(copied.folder if isinstance(copied, Snapshot) else copied, making)
         making.rename(recovery)
-        whole = file.with_name(f".{_ASKED}")
-        whole.write_text(json.dumps(dict(asked), indent=2) + "\n", encoding="utf-8")
-        whole.replace(file)
+        write_durably(file, json.dumps(dict(asked), indent=2).encode() + b"\n")
     except OSError as exc:
         raise ConfigError(
             f"replay folder {folder}: cannot be made: {exc.strerror}; make room, or name another"

@@ -9,7 +9,6 @@ import json
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 from bytewax.recovery import init_db_dir  # pyright: ignore[reportUnknownVariableType]
 
+from connectors.durable import write_durably
 from connectors.errors import ConfigError, Fenced
 from connectors.process_ids import this_process
 
@@ -190,9 +190,8 @@ def label_store(
     by: str | None = None,
 ) -> None:
     """Write down which job the store belongs to, which generation of it, which run uses it now, which settings its
-    state is made for, and `by` which version of the program: this one unless it is told.
+    state is made for, and `by` which version of the program: this one unless it is told. Raises `ConfigError`.
     """
-    whole = folder / f".{LABEL}.{uuid.uuid4().hex}"
     label = {
         "format": FORMAT,
         "job": job_id,
@@ -203,8 +202,12 @@ def label_store(
         "made_for": dict(made_for),
         "inode": folder.stat().st_ino,
     }
-    whole.write_text(json.dumps(label) + "\n", encoding="utf-8")
-    whole.replace(folder / LABEL)
+    try:
+        write_durably(folder / LABEL, json.dumps(label).encode() + b"\n")
+    except OSError as exc:
+        raise ConfigError(
+            f"recovery folder {folder}: {LABEL} cannot be written: {exc.strerror}; make room there"
+        ) from exc
 
 
 def empty_store(store: Store, *, first: Callable[[], None] = lambda: None) -> Store:

@@ -13,8 +13,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from connectors.amounts import size_text
-from connectors.archive.chapter import sync_folder
 from connectors.archive.source import Archived
+from connectors.durable import sync_folder
 from connectors.errors import ConfigError
 from connectors.mongo_state import SourceState
 from flows.recovery import (

@@ -5,9 +5,7 @@ writes files.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from connectors.archive.layout import CHAPTER, FileName, progress_name, run_of_progress
+from connectors.durable import sync_folder, write_durably
 from connectors.errors import ConfigError, Fenced
 
 FORMAT = 1
@@ -91,7 +90,7 @@ def write_chapter(root: Path, chapter: Chapter) -> None:
     folder = root / chapter.name
     folder.mkdir(parents=True, exist_ok=True)
     plain = {"folded": dict(chapter.folded), "gone": {name: dict(last) for name, last in chapter.gone.items()}}
-    _write(folder / CHAPTER, {"format": FORMAT, **chapter._asdict(), **plain})
+    write_durably(folder / CHAPTER, _json({"format": FORMAT, **chapter._asdict(), **plain}))
     sync_folder(root)
 
 
@@ -137,7 +136,7 @@ def write_progress(folder: Path, progress: Progress) -> None:
     """Replaces what this run said before, durably: a start that finds less here than in the recovery store takes the
     chapter for one that lacks commits, and a file that a power failure left empty would be no progress at all.
     """
-    _write(folder / progress_name(progress.partition, progress.run), progress._asdict())
+    write_durably(folder / progress_name(progress.partition, progress.run), _json(progress._asdict()))
 
 
 def begin_run(folder: Path, progress: Progress) -> None:
@@ -147,7 +146,7 @@ def begin_run(folder: Path, progress: Progress) -> None:
     """
     file = folder / progress_name(progress.partition, progress.run)
     try:
-        _write(file, progress._asdict(), name_it=_link)
+        write_durably(file, _json(progress._asdict()), name_it=_link)
     except FileExistsError as exc:
         raise Fenced(f"archive chapter {folder}: another run of the job has begun to write it; this one ends") from exc
     for run in _runs(folder, progress.partition):
@@ -186,15 +185,6 @@ def complete_until(root: Path, chapter: Chapter) -> str | None:
     return min(progress.position for progress in found if progress is not None)
 
 
-def sync_folder(folder: Path) -> None:
-    """What was renamed in it, or made, is durable when this returns."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _link(whole: Path, file: Path) -> None:
     """Give it its name unless that is taken; `FileExistsError` then."""
     try:
@@ -209,19 +199,8 @@ def _link(whole: Path, file: Path) -> None:
         whole.unlink()
 
 
-def _write(file: Path, value: Mapping[str, Any], *, name_it: Callable[[Path, Path], object] = Path.replace) -> None:
-    whole = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        with whole.open("wb") as out:
-            out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        name_it(whole, file)
-    except OSError:  # a full disk would get one of these with every epoch
-        with suppress(OSError):
-            whole.unlink()
-        raise
-    sync_folder(file.parent)
+def _json(value: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.archive.chapter import sync_folder
 from connectors.archive.layout import CHAPTER, FileName, collection_folder, hour_folder
 from connectors.archive.patience import Patience
 from connectors.archive.schema import writer_options
+from connectors.durable import sync_folder
 from connectors.errors import DBWatchError, Fenced
 
 

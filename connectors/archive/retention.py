@@ -23,13 +23,13 @@ from connectors.archive.chapter import (
     complete_until,
     read_chapters,
     read_progress,
-    sync_folder,
 )
 from connectors.archive.folding import HOURS_AT_ONCE
 from connectors.archive.layout import last_of_hour, seconds_of
 from connectors.archive.listing import StoredFile, contents
 from connectors.archive.settings import ArchiveSettings
 from connectors.archive.sorted_files import Step
+from connectors.durable import sync_folder
 from connectors.errors import ConfigError
 
 HOUR_S = 3_600

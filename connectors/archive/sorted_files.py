@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.archive import tables
-from connectors.archive.chapter import sync_folder
 from connectors.archive.schema import REF, ROW_GROUP, ROW_GROUP_BYTES, schema_with, writer_options
+from connectors.durable import sync_folder
 
 Step = Callable[[str], None]
 """Called before each step with what comes; what it raises ends the work there, as a crash would."""

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
-from connectors.archive.chapter import Progress, Reached, begin_run, read_progress, sync_folder
+from connectors.archive.chapter import Progress, Reached, begin_run, read_progress
 from connectors.archive.layout import FileName, StoredFile
 from connectors.archive.listing import listed
 from connectors.archive.schema import ROW_GROUP, writer_options
+from connectors.durable import sync_folder
 from connectors.errors import ConfigError
 
 log = structlog.get_logger()

@@ -5,12 +5,12 @@ reads and writes a file.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.durable import write_durably
 from connectors.errors import ConfigError
 
 _FILE = "dbwatch.replay.json"
@@ -30,10 +30,13 @@ class Note(NamedTuple):
 
 
 def write_note(folder: Path, note: Note) -> None:
-    """Make or replace it, at once."""
-    whole = folder / f".{_FILE}.{uuid.uuid4().hex}"
-    whole.write_text(json.dumps(note._asdict()) + "\n", encoding="utf-8")
-    whole.replace(folder / _FILE)
+    """Make or replace it, at once and durably. Raises `ConfigError`."""
+    try:
+        write_durably(folder / _FILE, json.dumps(note._asdict()).encode() + b"\n")
+    except OSError as exc:
+        raise ConfigError(
+            f"recovery folder {folder}: {_FILE} cannot be written: {exc.strerror}; make room there, and call again"
+        ) from exc
 
 
 def read_note(folder: Path) -> Note | None:
