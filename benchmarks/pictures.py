@@ -99,6 +99,7 @@ def take(page: Page, picture: Picture) -> Image.Image:
     seen = page.get_by_role("button", name="Mark as seen")
     if seen.is_visible():
         seen.click()
+        page.wait_for_selector(".said:not(:empty)")  # the answer comes later than the click
     page.mouse.move(1, 1)
     page.wait_for_selector(".said:empty", state="attached")
     page.wait_for_timeout(_SETTLE_MS)
@@ -137,6 +138,7 @@ def opened(chromium: Browser, state: StorageState, url: str, picture: Picture) -
 @click.option("--seconds", default=100.0, show_default=True, help="How long the story goes on before.")
 def main(out: Path, seconds: float) -> None:
     """Take the pictures of the documentation anew."""
+    out.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as name,
         demo(Path(name)) as (url, password),
