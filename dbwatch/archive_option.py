@@ -40,3 +40,8 @@ def archive_folder(given: Path | None) -> Path:
             "the folder of one with --archive, or see docs/archive.md"
         )
     return archive.folder
+
+
+def watched_database() -> str:
+    """The database of the settings, for an archive that holds several."""
+    return Settings.load().mongo_db

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,11 @@ from connectors.archive.versions import Span
 from connectors.errors import ConfigError
 from connectors.mongo_events import position_ms
 from connectors.times import to_the_second, written
+
+_LONGER_S = 60
+"""A chapter that goes on for so much longer than one that was begun later was not ended by that. (Of two jobs that run
+at once now one and now the other is ahead.)
+"""
 
 
 class Recorded(NamedTuple):
@@ -27,14 +32,19 @@ class Recorded(NamedTuple):
         """Whether nothing is missing between this and a later one."""
         return self.until >= later.begin
 
+    def outlasts(self, later: Recorded) -> bool:
+        """Whether this went on when a later one had ended."""
+        return seconds_of(self.until) > seconds_of(later.until) + _LONGER_S
+
     @property
     def text(self) -> str:
         begin, until = (to_the_second(position_ms(position)) for position in (self.begin, self.until))
         return f"{begin} to {until} (position {self.until[:16]})"
 
 
-def recorded_of(root: Path, spans: Sequence[Span]) -> list[Recorded]:
-    """What the chapters of an archive tell, in order; where two tell of one time, the later one does.
+def recorded_of(root: Path, spans: Sequence[Span], *, tells: Callable[[Chapter], bool]) -> list[Recorded]:
+    """What the chapters of an archive tell, in order. Where two tell of one time, the later one does, unless the
+    earlier went on after that one had ended. Only those count that tell of what is asked for, and after them others.
 
     Raises `ConfigError` when there is nothing yet.
     """
@@ -44,9 +54,26 @@ def recorded_of(root: Path, spans: Sequence[Span]) -> list[Recorded]:
             f"archive folder {root}: it tells of no time yet; a job writes it at the end of each epoch, and its first "
             "image of every row is not whole before all of them have been read"
         )
+    telling = _in_order([one for one in whole if tells(one.chapter)])
+    last = max(telling, key=lambda one: one.until, default=None)
+    if last is None:
+        return _in_order(whole)
+    others = [
+        one._replace(begin=max(one.begin, last.until)) for one in whole if not tells(one.chapter) and one.outlasts(last)
+    ]
+    return [*telling, *_in_order(others)]
+
+
+def lasting(whole: Iterable[Recorded]) -> list[Recorded]:
+    """By their beginnings, without those that an earlier one outlasted: it tells of their time as well."""
     ordered = sorted(whole, key=lambda one: one.begin)
-    cut = [one._replace(until=min(one.until, later.begin)) for one, later in pairwise(ordered)]
-    return [*cut, ordered[-1]]
+    return [one for number, one in enumerate(ordered) if not any(former.outlasts(one) for former in ordered[:number])]
+
+
+def _in_order(whole: Iterable[Recorded]) -> list[Recorded]:
+    told = lasting(whole)
+    cut = [one._replace(until=min(one.until, later.begin)) for one, later in pairwise(told)]
+    return [*cut, *told[-1:]]
 
 
 def covering(

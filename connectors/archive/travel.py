@@ -18,7 +18,7 @@ from connectors.archive.moment import LAST, Moment
 from connectors.archive.past import Happened, PastVersion, values_looked_up, versions_of
 from connectors.archive.ranges import Recorded, covering, recorded_of, require_within
 from connectors.archive.schema import change_of
-from connectors.archive.versions import Versions
+from connectors.archive.versions import Span, Versions
 from connectors.changes import Change, Shape
 from connectors.errors import ConfigError
 from connectors.joined_rows import changed_between
@@ -66,23 +66,25 @@ class Travel:
     which the archive cannot tell, and for a view or a key that is none. A job may write to the archive meanwhile.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, database: Callable[[], str] = str) -> None:
+        """`database` tells which is asked of, where jobs that have this folder watch several."""
         self._root = root
+        self._database = database
         self._versions = Versions(root)
 
-    def recorded(self) -> list[Recorded]:
-        """The stretches of time that the archive can tell of, in order, each with its chapter."""
-        return recorded_of(self._root, self._versions.spans())
+    def recorded(self, view: str | None = None) -> list[Recorded]:
+        """The stretches of time that it can tell of (of this view, or of any), in order, each with its chapter."""
+        return recorded_of(self._root, self._spans(), tells=lambda chapter: view is None or _has(chapter, view))
 
-    def newest(self) -> Moment:
+    def newest(self, view: str | None = None) -> Moment:
         """The last moment that is recorded."""
-        return Moment(self.recorded()[-1].until)
+        return Moment(self.recorded(view)[-1].until)
 
-    def moment(self, text: str, *, now_ms: int) -> Moment:
+    def moment(self, text: str, *, now_ms: int, view: str | None = None) -> Moment:
         """What a person wrote, with `now` for the last that is recorded. Raises `ConfigError` also for a moment that is
         still to come, by this machine's clock; that of the database may be ahead.
         """
-        newest = self.newest()
+        newest = self.newest(view)
         if text.strip().lower() == "now":
             return newest
         moment = Moment.parse(text, now_ms=now_ms)
@@ -90,15 +92,15 @@ class Travel:
             moment.require_past(now_ms=now_ms)
         return moment
 
-    def moment_within(self, text: str, *, now_ms: int) -> Moment:
+    def moment_within(self, text: str, *, now_ms: int, view: str | None = None) -> Moment:
         """The same for an end of a history: raises `ConfigError` also before the archive begins, and after its end."""
-        moment = self.moment(text, now_ms=now_ms)
-        require_within(self.recorded(), moment)
+        moment = self.moment(text, now_ms=now_ms, view=view)
+        require_within(self.recorded(view), moment)
         return moment
 
     def views(self, name: str) -> list[View]:
         """What the view of this name was, in each chapter that had it."""
-        found = (_view_of(stretch.chapter, name) for stretch in self.recorded())
+        found = (_view_of(stretch.chapter, name) for stretch in self.recorded(name))
         return [of for of in found if of is not None]
 
     def lookups(self, view: str) -> tuple[str, ...]:
@@ -111,7 +113,7 @@ class Travel:
 
     def absence(self, view: str, key: str, moment: Moment) -> Absence:
         """When a row that was not there at a moment had been deleted, and when it appeared."""
-        recorded = self.recorded()
+        recorded = self.recorded(view)
         found = self._key(recorded, view, key)
         deleted: Change | None = None
         for stretch in recorded if found is not None else ():
@@ -129,7 +131,7 @@ class Travel:
         """All versions of the joined row, in order, of all that is recorded, or from one moment to another; and between
         them, where nothing was recorded.
         """
-        recorded = self.recorded()
+        recorded = self.recorded(view)
         _known_view(view, recorded)
         found = self._key(recorded, view, key)
         last: Recorded | None = None
@@ -148,7 +150,7 @@ class Travel:
             last = stretch
 
     def _row_at(self, view: str, text: str, moment: Moment) -> Past | None:
-        recorded = self.recorded()
+        recorded = self.recorded(view)
         stretch = covering(recorded, moment, set_back=self._versions.set_back)
         of = _view_of(stretch.chapter, view)
         if of is None:
@@ -169,7 +171,7 @@ class Travel:
 
     def _all_now(self, stretch: Recorded, view: str, key: str) -> list[PastVersion]:
         until = Moment(stretch.until)
-        now = next((one for one in self.recorded() if one.chapter.name == stretch.chapter.name), None)
+        now = next((one for one in self.recorded(view) if one.chapter.name == stretch.chapter.name), None)
         of = None if now is None else _view_of(now.chapter, view)
         if now is None or of is None:
             return []
@@ -233,7 +235,21 @@ class Travel:
                 return answer
 
     def _begins(self) -> list[tuple[str, str]]:
-        return [(span.chapter.name, span.begin) for span in self._versions.spans()]
+        return [(span.chapter.name, span.begin) for span in self._spans()]
+
+    def _spans(self) -> list[Span]:
+        """The chapters of one database. Raises `ConfigError` when it must be told which."""
+        spans = self._versions.spans()
+        databases = sorted({span.chapter.database for span in spans})
+        if len(databases) <= 1:
+            return spans
+        database = self._database()
+        if database not in databases:
+            raise ConfigError(
+                f"archive folder {self._root}: it holds the databases {', '.join(databases)}, and not {database!r}; "
+                "name one of them in MONGO_DB"
+            )
+        return [span for span in spans if span.chapter.database == database]
 
 
 def _continued(
@@ -273,8 +289,12 @@ def _view_of(chapter: Chapter, name: str) -> View | None:
     return next((view for view in views_of(chapter.views, chapter.masks).views if view.name == name), None)
 
 
+def _has(chapter: Chapter, view: str) -> bool:
+    return any(one["name"] == view for one in chapter.views)
+
+
 def _known_view(name: str, recorded: Sequence[Recorded]) -> None:
-    if all(_view_of(stretch.chapter, name) is None for stretch in recorded):
+    if not any(_has(stretch.chapter, name) for stretch in recorded):
         raise _no_view(name, recorded)
 
 

@@ -59,7 +59,7 @@ async def reach(_ask: Ask) -> object:
     archive = _archive()
     if archive is None or not archive.folder.is_dir():
         return None
-    recorded = await _read(Travel(archive.folder).recorded)
+    recorded = await _read(_travel(archive).recorded)
     return [[position_ms(one.begin), position_ms(one.until)] for one in recorded]
 
 
@@ -110,12 +110,12 @@ async def row(ask: Ask) -> object:
 
 
 @cache
-def _settings() -> tuple[dict[str, Any], ArchiveSettings | None, str]:
-    """The file, what it says of the archive, and its name; read once for each process."""
+def _settings() -> tuple[dict[str, Any], ArchiveSettings | None, str, str]:
+    """The file, what it says of the archive, its name, and the database; read once for each process."""
     settings = Settings.load()
     path = settings.config_path
     config = settings.config_if_any()
-    return config, parse_archive(config, settings.archive, file=str(path)), str(path)
+    return config, parse_archive(config, settings.archive, file=str(path)), str(path), settings.mongo_db
 
 
 def forget_settings() -> None:
@@ -127,11 +127,15 @@ def _archive() -> ArchiveSettings | None:
     return _settings()[1]
 
 
+def _travel(archive: ArchiveSettings) -> Travel:
+    return Travel(archive.folder, database=lambda: _settings()[3])
+
+
 def _asked(ask: Ask) -> _Row:
-    config, archive, file = _settings()
+    config, archive, file, _ = _settings()
     if archive is None:
         raise ConfigError("no archive is kept: see [archive] in dbwatch.toml")
-    travel, view = Travel(archive.folder), _text(ask, "view", 1000)
+    travel, view = _travel(archive), _text(ask, "view", 1000)
     hidden = ask.hidden | hidden_then(config, travel.views(view), role=ask.visitor.role, file=file)
     return _Row(travel, view, _text(ask, "key", _LONGEST_KEY), hidden, travel.lookups(view))
 

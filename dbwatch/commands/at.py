@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dbwatch.archive_option import archive_folder, archive_option
+from dbwatch.archive_option import archive_folder, archive_option, watched_database
 
 FOUND, NO_ROW = 0, 1
 
@@ -31,8 +31,8 @@ def command(*, moment: str, view: str, key: str, as_json: bool, archive: Path | 
     from connectors.archive.travel import Travel
     from dbwatch.past_lines import absence_line, past_json, past_lines
 
-    travel = Travel(archive_folder(archive))
-    asked = travel.moment(moment, now_ms=time.time_ns() // 1_000_000)
+    travel = Travel(archive_folder(archive), database=watched_database)
+    asked = travel.moment(moment, now_ms=time.time_ns() // 1_000_000, view=view)
     past = travel.row_at(view, key, asked)
     absence = travel.absence(view, key, asked) if past is None else None
     if as_json:

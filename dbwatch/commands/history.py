@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dbwatch.archive_option import archive_folder, archive_option
+from dbwatch.archive_option import archive_folder, archive_option, watched_database
 
 if TYPE_CHECKING:
     from connectors.archive.past import PastVersion
@@ -50,9 +50,11 @@ def command(
     """
     from connectors.archive.travel import Travel
 
-    travel = Travel(archive_folder(archive))
+    travel = Travel(archive_folder(archive), database=watched_database)
     now_ms = time.time_ns() // 1_000_000
-    first, last = (None if text is None else travel.moment_within(text, now_ms=now_ms) for text in (since, until))
+    first, last = (
+        None if text is None else travel.moment_within(text, now_ms=now_ms, view=view) for text in (since, until)
+    )
     found = travel.history(view, key, since=first, until=last)
     try:
         count = _print(found if limit is None else deque(found, maxlen=limit), travel, view, key, as_json=as_json)
@@ -60,7 +62,7 @@ def command(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FOUND
     if not count:
-        told = " and of ".join(one.text for one in travel.recorded())
+        told = " and of ".join(one.text for one in travel.recorded(view))
         when = "in that time" if since or until else "that is recorded"
         click.echo(f"dbwatch: no version of a row {key!r} of {view} {when}; the archive tells of {told}", err=True)
     return FOUND if count else NO_ROW

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from connectors.archive.chapter import Chapter, complete_until, read_chapters
 from connectors.archive.layout import WHOLE
 from connectors.archive.moment import Moment
+from connectors.archive.ranges import Recorded, lasting
 from connectors.archive.replay_state import Floor, Place, ReplayState
 from connectors.archive.source import Archived
 from connectors.errors import ConfigError
@@ -36,9 +37,9 @@ def choose(
     database: str,
     ends: Ends | None = None,
 ) -> Chosen:
-    """The chapter of the snapshot whose states these are, and the state to begin with; without states the last chapter
-    that has begun by the moment, and its beginning. With `ends`, none of which is after the moment, it is the chapter
-    in which they are.
+    """The chapter of the snapshot whose states these are, and the state to begin with. Without states the last chapter
+    that has begun by the moment, but for those that an earlier one outlasted, and its beginning. With `ends`, none of
+    which is after the moment, it is the chapter in which they are.
 
     Raises `ConfigError` when the archive cannot give that, with the range that is there.
     """
@@ -117,7 +118,10 @@ def _from_image(root: Path, chapters: Sequence[Chapter], moment: Moment) -> Chos
         raise ConfigError(
             f"archive folder {root}: {moment.text} is before the archive begins: {ranges(root, chapters)}"
         )
-    chapter = max(begun, key=lambda chapter: chapter.begin)
+    until = {chapter.name: complete_until(root, chapter) for chapter in begun}
+    whole = [Recorded(chapter, chapter.begin, end) for chapter in begun if (end := until[chapter.name]) is not None]
+    going_on = [one.chapter for one in lasting(whole)] + [one for one in begun if until[one.name] is None]
+    chapter = max(going_on, key=lambda chapter: chapter.begin)
     return Chosen(chapter, ReplayState(chapter.name, written(moment), begin=chapter.begin))
 
 

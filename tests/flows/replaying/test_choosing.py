@@ -61,6 +61,12 @@ def test_without_a_snapshot_it_is_the_last_chapter_that_had_begun(root: Path, se
     assert (found.begin.begin, found.begin.places) == (found.chapter.begin, ())
 
 
+def test_a_chapter_that_an_earlier_one_outlasted_is_not_read(root: Path) -> None:
+    """As when views were changed, and the old job was started again: the later chapter has ended long ago."""
+    write_progress(root / "job-0001-0001", Progress(0, 99, 99, at(9 * HOUR_S), image=True, at_ms=0))
+    assert chosen(root, {}, 8 * HOUR_S).chapter.name == "job-0001-0001"
+
+
 def test_with_a_snapshot_it_is_its_own_after_the_commits_that_it_knows(root: Path) -> None:
     found = chosen(root, {"tail-1": state(9, seq=7), "tail-0": state(8)}, 9 * HOUR_S)
     assert found.chapter.name == "job-0001-0001"
