@@ -17,7 +17,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from connectors.dead_letters import Emitted, Output
 from flows.gauges import JoinGauges, StageGauge
 from flows.join.losses import lost, routed
-from flows.join.messages import Message, Routed
+from flows.join.messages import Message, Noted, Routed
 from flows.join.plan import Plan
 from flows.join.stages import Shard, ShardsOfKind, Stage, shards_of, stages_of
 from flows.join.values import SLICE_PAUSE_S, ValueShard
@@ -149,6 +149,8 @@ class _ShardLogic(StatefulBatchLogic[Contents, Done, str]):
             self._gauge.add(entries=entries - self._entries, pending=pending - self._pending)
             self._entries, self._pending = entries, pending
         if not self._stage.ends_epoch:
+            if not shard.levels.is_written:  # from now on it is known by name, so its slots must come
+                out.append((self._plan.rows, self._name or "", Noted()))
             return Done(out, ())
         if not self._recovers:
             shard.levels.forget()

@@ -93,16 +93,25 @@ class Levels:
         self._next_recent = int(share * RECENT)
 
     @property
+    def is_written(self) -> bool:
+        """Whether it was written, or will be when the epoch ends."""
+        return self._is_written
+
+    @property
     def waits(self) -> bool:
         """Whether something that was written has not been read back yet."""
         return bool(self._awaited)
 
     def to_write(self) -> Sequence[int]:
-        """The slots to be written when this epoch ends, each named once. Asked whenever changes have been made."""
+        """The slots to be written when this epoch ends, each named once. Asked whenever the shard was visited.
+
+        The first time all are written, also when there is nothing in it: it is kept by name, and its slots are waited
+        for.
+        """
         new: Sequence[int] = ()
         making = self._making
         if making is None:
-            if not any(part.now for part in self._all):
+            if self._is_written and not any(part.now for part in self._all):
                 return ()
             making = self._making = self._begin(self._due() if self._is_written else BASE)
             self._announced = {making.slot: making}

@@ -203,6 +203,27 @@ def test_a_resumed_job_goes_on_with_what_it_knows(recovery: Path) -> None:
     assert sorted(halves, key=str) == sorted(whole, key=str)
 
 
+NOTHING_TO_KEEP: dict[str, list[Change]] = {
+    "a looked-up row that is found by no value": [change(1, "users", "u", "c", {"name": "N"})],
+    "a delete of such a row": [change(1, "users", "u", "d")],
+    "a reference that is left before it is looked up": [
+        change(1, "comments", "a", "c", {"email": "away"}),
+        change(2, "comments", "a", "u", {"email": "there"}),
+    ],
+}
+
+
+@pytest.mark.parametrize("what", NOTHING_TO_KEEP)
+def test_a_job_of_which_a_shard_was_visited_and_had_nothing_to_keep_can_be_resumed(recovery: Path, what: str) -> None:
+    out: list[Record] = []
+    later = change(5, "comments", "u", "c", {"movie_id": "m", "email": "away"})
+    first, more = NOTHING_TO_KEEP[what], [later, movie(6, "m", "T")]
+    source = TestingSource([*first, TestingSource.EOF(), *more], batch_size=len(first))
+    joined(source, out, recovery)
+    joined(source, out, recovery)
+    assert "T" in map(title, out)
+
+
 def test_the_count_of_a_foreign_key_outlives_its_row(recovery: Path) -> None:
     out: list[Record] = []
     gone: list[Any] = [movie(1, "m", "a"), change(2, "movies", "m", "d")]

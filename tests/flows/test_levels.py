@@ -206,6 +206,15 @@ def test_the_first_epoch_writes_every_slot_for_all_of_them_are_read_back() -> No
     assert sum(map(len, written.values())) < 400
 
 
+def test_a_shard_that_was_visited_and_has_nothing_is_written_once_for_it_is_waited_for() -> None:
+    kept = Kept()
+    written = epoch(kept)
+    assert set(written) == set(range(len(SLOTS)))
+    assert not epoch(kept)
+    again = read_back(written, sorted(written))
+    assert (again.state, again.levels.waits) == (Kept().state, False)
+
+
 def test_a_slot_is_used_again_only_when_what_it_held_is_in_another() -> None:
     kept, _ = filled(1_000)
     slots: list[int] = []
@@ -342,7 +351,7 @@ def test_what_was_announced_in_an_epoch_that_changed_more_is_written_with_that()
 
 
 def test_what_is_never_written_is_not_remembered_as_changed() -> None:
-    kept = Kept()
+    kept, _ = filled(1)
     kept.table.put("a", (1, 1))
     kept.levels.forget()
     assert kept.levels.to_write() == ()
