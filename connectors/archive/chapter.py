@@ -14,7 +14,7 @@ import orjson
 
 from connectors.archive.layout import CHAPTER, FileName, progress_name, run_of_progress
 from connectors.durable import sync_folder, write_durably
-from connectors.errors import ConfigError, Fenced
+from connectors.errors import ArchiveLost, ConfigError, Fenced
 
 FORMAT = 1
 
@@ -130,6 +130,14 @@ def read_chapters(root: Path, *, passed_over: OnUnreadable | None = None) -> lis
                 raise
             passed_over(exc)
     return sorted(found, key=lambda chapter: (chapter.created_ms, chapter.name))
+
+
+def chapter_lost(folder: Path) -> ArchiveLost:
+    """What is to be said of a chapter that is not there any more while its job writes it."""
+    return ArchiveLost(
+        f"archive folder {folder}: its {CHAPTER} was removed while the job runs; another chapter is begun, and the "
+        "feed lacks nothing"
+    )
 
 
 def write_progress(folder: Path, progress: Progress) -> None:

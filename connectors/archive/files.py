@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.archive.chapter import chapter_lost
 from connectors.archive.layout import CHAPTER, FileName, collection_folder, hour_folder
 from connectors.archive.patience import Patience
 from connectors.archive.schema import writer_options
@@ -70,7 +71,7 @@ class ArchiveFile:
 
     def publish(self) -> None:
         """Give the finished file its name; durable once its folders are synced, see `sync_folders`. Raises `Fenced`
-        when another run has taken it away.
+        when another run has taken it away, `ArchiveLost` when the chapter is gone.
         """
         self._patience.until_done(self._publish)
 
@@ -92,8 +93,10 @@ class ArchiveFile:
 
     def _gone(self, exc: FileNotFoundError) -> Exception:
         """What it means that the hidden file is not there."""
-        if not (self._chapter / CHAPTER).exists():  # perhaps it comes back
+        if not self._chapter.parent.exists():  # perhaps it comes back
             return exc
+        if not (self._chapter / CHAPTER).exists():
+            return chapter_lost(self._chapter)
         return Fenced(
             f"archive file {self.published}: another run of the job has begun, and took back what was not whole; "
             "this one ends"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.archive.chapter import Progress, Reached, write_progress
+from connectors.archive.chapter import Progress, Reached, chapter_lost, write_progress
 from connectors.archive.commits import CommitFiles, characters
 from connectors.archive.layout import CHAPTER
 from connectors.archive.patience import OnHeld, Patience
@@ -24,7 +24,7 @@ from connectors.archive.taking_back import take_back
 from connectors.changes import Change
 from connectors.dead_letters import Emitted
 from connectors.ending import Ending
-from connectors.errors import ArchiveLost, ConfigError, DBWatchError, mistake
+from connectors.errors import ConfigError, DBWatchError, mistake
 
 log = structlog.get_logger()
 
@@ -196,12 +196,6 @@ class PartitionWriter:
         )
 
     def _tell(self, progress: Progress) -> None:
-        self._check_chapter()
-        write_progress(self._chapter, progress)
-
-    def _check_chapter(self) -> None:
         if not (self._chapter / CHAPTER).exists():
-            raise ArchiveLost(
-                f"archive folder {self._chapter}: its {CHAPTER} was removed while the job runs; another chapter is "
-                "begun, and the feed lacks nothing"
-            )
+            raise chapter_lost(self._chapter)
+        write_progress(self._chapter, progress)

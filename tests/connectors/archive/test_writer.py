@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -301,6 +302,43 @@ def test_a_chapter_that_is_removed_meanwhile_ends_the_run(chapter: Path) -> None
         writer.commit(reached())
     assert ending.abandoned
     writer.close()
+
+
+@pytest.mark.parametrize("most_open", [1, 8])
+def test_a_chapter_that_is_removed_amid_a_long_commit_ends_the_run(
+    chapter: Path, monkeypatch: pytest.MonkeyPatch, most_open: int
+) -> None:
+    monkeypatch.setattr(commits, "_MOST_ROWS", 2)
+    monkeypatch.setattr(commits, "_MOST_OPEN", most_open)
+    writer = writer_of(chapter, ending=(ending := Ending()))
+    writer.add([made(0), made(1, second=HOUR_S)])
+    wait_until(lambda: len(hidden(chapter)) == 2)
+    shutil.rmtree(chapter)
+    writer.add([made(2)])
+    with pytest.raises(ArchiveLost, match="was removed while the job runs"):
+        writer.commit(reached())
+    assert ending.abandoned
+    writer.close()
+
+
+def test_a_folder_that_is_away_for_a_while_holds_the_flow_back(chapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "_MOST_ROWS", 1)
+    held: list[str | None] = []
+    writer = PartitionWriter(chapter, 0, ending=Ending(), on_held=held.append)
+    writer.start(0)
+    writer.add([made(0)])
+    wait_until(lambda: hidden(chapter))
+    away = chapter.parent.with_name("away")
+    chapter.parent.rename(away)
+    done = threading.Thread(target=writer.commit, args=(reached(),))
+    done.start()
+    wait_until(lambda: held)
+    away.rename(chapter.parent)
+    done.join(timeout=10)
+    assert not done.is_alive()
+    writer.close()
+    assert held == ["No such file or directory", None]
+    assert [one.change for one in kept(chapter)] == [made(0)]
 
 
 def test_a_run_whose_files_another_one_took_away_while_they_were_not_open_ends(
