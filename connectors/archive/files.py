@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,6 @@ from connectors.archive.chapter import chapter_lost
 from connectors.archive.layout import CHAPTER, FileName, collection_folder, hour_folder
 from connectors.archive.patience import Patience
 from connectors.archive.schema import writer_options
-from connectors.durable import sync_folder
 from connectors.errors import DBWatchError, Fenced
 
 
@@ -60,13 +60,7 @@ class ArchiveFile:
         if self._sink.closed:
             return
         self._writer.close()
-        try:
-            os.fsync(self._sink.handle)
-        except OSError as exc:
-            raise NotDurable(
-                f"archive file {self.published}: the disk did not take it: {exc.strerror}; mend it, and start the job "
-                "again: nothing is lost, it goes on from its last snapshot"
-            ) from exc
+        self._fsync(self._sink.handle)
         self._sink.close()
 
     def publish(self) -> None:
@@ -83,7 +77,13 @@ class ArchiveFile:
             self.hidden.unlink()
 
     def sync_folders(self) -> None:
-        self._patience.until_done(self._sync_folders)
+        """The names are on the disk. Raises `NotDurable`, `ArchiveLost`."""
+        for folder in (self._folder, self._folder.parent, self._chapter):
+            handle = self._patience.until_done(partial(self._handle_of, folder))
+            try:
+                self._fsync(handle)
+            finally:
+                os.close(handle)
 
     def _publish(self) -> None:
         try:
@@ -102,10 +102,20 @@ class ArchiveFile:
             "this one ends"
         )
 
-    def _sync_folders(self) -> None:
-        sync_folder(self._folder)
-        sync_folder(self._folder.parent)
-        sync_folder(self._chapter)
+    def _fsync(self, handle: int) -> None:
+        try:
+            os.fsync(handle)
+        except OSError as exc:
+            raise NotDurable(
+                f"archive file {self.published}: the disk did not take it: {exc.strerror}; mend it, and start the job "
+                "again: nothing is lost, it goes on from its last snapshot"
+            ) from exc
+
+    def _handle_of(self, folder: Path) -> int:
+        try:
+            return os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as exc:
+            raise self._gone(exc) from exc
 
     def _make(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import threading
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from structlog.testing import capture_logs
 from connectors.archive import commits
 from connectors.archive import writer as writer_module
 from connectors.archive.chapter import Progress, Reached, read_progress, write_chapter, write_progress
+from connectors.archive.files import NotDurable
 from connectors.archive.layout import CHAPTER, FileName, progress_name
 from connectors.archive.schema import ROW_GROUP
 from connectors.archive.taking_back import take_back
@@ -144,6 +146,29 @@ def test_a_progress_that_cannot_be_told_leaves_nothing_behind(chapter: Path, mon
         write_progress(chapter, Progress(0, 1, 1, "", image=True, at_ms=0))
     assert hidden(chapter) == []
     assert progress_of(chapter) is None
+
+
+def test_a_folder_of_which_the_disk_cannot_tell_whether_it_is_written_ends_the_run(
+    chapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a second try says of it means nothing: the system has forgotten that there was something to write."""
+    fsync, told = os.fsync, list[int]()
+
+    def failing_once(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode) and not told:
+            told.append(handle)
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(handle)
+
+    writer = writer_of(chapter, ending=(ending := Ending()))
+    monkeypatch.setattr(os, "fsync", failing_once)
+    writer.add([made(0)])
+    with pytest.raises(
+        NotDurable, match=r"the disk did not take it: Input/output error.*goes on from its last snapshot"
+    ):
+        writer.commit(reached())
+    assert ending.abandoned
+    writer.close()
 
 
 def test_of_many_collections_not_all_files_are_open_at_once(chapter: Path) -> None:
