@@ -1,7 +1,8 @@
 """Parts of one hour are made segments, in which a key is found at once. An edge: it reads and writes files.
 
-An hour that is over becomes segments of at most `SEGMENT_BYTES` of text each (one commit alone may be more); of the
-hour that goes on, parts are made segments once they are many. Only commits are touched that the job will not take back.
+An hour that is over becomes segments of at most `SEGMENT_BYTES` of text each (one commit alone may be more, and is left
+as it is when that is more than `LARGEST_BYTES`); of the hour that goes on, parts are made segments once they are many.
+Only commits are touched that the job will not take back.
 
 Guarantee: whatever happens in between, readers find each change once. A segment appears whole, and is preferred to what
 it was made of; that goes after. What a crash left over goes with the next `clean`.
@@ -28,6 +29,10 @@ from connectors.archive.sorted_files import SortedFile, Step, common_schema
 from connectors.errors import ConfigError
 
 SEGMENT_BYTES = 64 << 20
+LARGEST_BYTES = 512 << 20
+"""A commit of more text stays a part, which is read by row groups: a segment is sorted, and put back in order, as one
+table in memory, of which Arrow takes no more than 2 GB of text.
+"""
 MANY_PARTS = 60
 """Parts of the hour that goes on, of one collection and partition, that a search for a key may have to look into."""
 
@@ -75,7 +80,7 @@ def _of_hour(
 
 def packed(files: Sequence[StoredFile], *, limit: int, missing: Sequence[Gap] = ()) -> Iterator[Group]:
     """Consecutive files together, as long as they have no more text than the limit, and nothing is missing in between,
-    for a gap must stay one; a segment alone stays as it is.
+    for a gap must stay one; a segment alone stays as it is, and so does what is too large.
     """
     waiting: list[StoredFile] = []
     size = 0
@@ -84,6 +89,10 @@ def packed(files: Sequence[StoredFile], *, limit: int, missing: Sequence[Gap] = 
             bytes_of_text = text_bytes(file)
         except (ConfigError, FileNotFoundError):
             bytes_of_text = limit  # stays alone, so that it spoils no other's group
+        if bytes_of_text > LARGEST_BYTES:
+            yield from _group(waiting)
+            waiting, size = [], 0
+            continue
         if waiting and (size + bytes_of_text > limit or is_gap_between(missing, waiting[-1], file)):
             yield from _group(waiting)
             waiting, size = [], 0

@@ -222,6 +222,29 @@ def test_who_looks_for_a_row_looks_again_when_its_files_are_compacted(tmp_path: 
     assert len(listings) == 2
 
 
+def test_a_commit_that_is_too_large_for_memory_stays_as_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    for number, rows in enumerate((1, 1, 400, 1, 1)):
+        archive.commit([change(f"{one}", at(number, one + 1)) for one in range(rows)])
+    archive.progress(at(2 * HOUR_S))
+    before = [piece.rows for piece in emitted(tmp_path, archive.chapter, {}, upper=at(HOUR_S), order=("comments",))]
+    large = max(listed(archive.folder), key=text_bytes)
+    monkeypatch.setattr(compaction, "LARGEST_BYTES", text_bytes(large) - 1)
+    for _ in range(2):
+        for group in groups(tmp_path, archive.chapter.name):
+            compact(tmp_path, group)
+    assert [file.name[:4] for file in listed(archive.folder)] == [
+        ("segment", 0, 1, 2),
+        ("part", 0, 3, 3),
+        ("segment", 0, 4, 5),
+    ]
+    after = [piece.rows for piece in emitted(tmp_path, archive.chapter, {}, upper=at(HOUR_S), order=("comments",))]
+    assert after == before
+    assert groups(tmp_path, archive.chapter.name) == []
+
+
 def test_a_damaged_part_spoils_no_others(tmp_path: Path) -> None:
     archive = two_hours(tmp_path)
     damaged = archive.folder / HOUR / "part-000-0000000002-0000000002-00000002-00000002.parquet"
