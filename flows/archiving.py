@@ -70,7 +70,13 @@ def begin_chapter(
     its generation has no image yet: its `begin` is empty. Raises `ConfigError`.
     """
     root = archive.folder
-    known = {chapter.name: chapter for chapter in read_chapters(root) if _is_of(chapter, job)}
+
+    def passed_over(folder: Path, exc: ConfigError) -> None:
+        if _number(folder.name, job):
+            raise exc
+        log.warning("archive.passed_over", reason=str(exc))
+
+    known = {chapter.name: chapter for chapter in read_chapters(root, passed_over=passed_over) if _is_of(chapter, job)}
     chapter = _going_on(known, job, states, partitions)
     if chapter is not None and _lacks_commits(root / chapter.name, states):
         log.warning("archive.lacks_commits", chapter=chapter.name, effect="another chapter is begun")
@@ -142,7 +148,8 @@ def _named(states: Mapping[str, object]) -> set[str]:
 def _number(name: str, job: Job) -> int:
     """Of a chapter of this job's generation; 0 for another's."""
     prefix, _, number = name.rpartition("-")
-    return int(number) if prefix + "-" == chapter_name(job.job_id, job.generation, 0)[:-4] else 0
+    is_of_it = prefix + "-" == chapter_name(job.job_id, job.generation, 0)[:-4] and number.isdecimal()
+    return int(number) if is_of_it else 0
 
 
 def _lacks_commits(folder: Path, states: Mapping[str, object]) -> bool:

@@ -18,8 +18,8 @@ from connectors.errors import ArchiveLost, ConfigError, Fenced
 
 FORMAT = 1
 
-OnUnreadable = Callable[[ConfigError], None]
-"""Told of a chapter that cannot be read, by who goes on without it."""
+OnUnreadable = Callable[[Path, ConfigError], None]
+"""Told of a chapter's folder that cannot be read, and why, by who goes on without it."""
 
 _LATER_OF_CHAPTER = frozenset({"gone", "image"})
 _LATER_OF_PROGRESS = frozenset({"run", "runs", "files"})
@@ -128,7 +128,7 @@ def read_chapters(root: Path, *, passed_over: OnUnreadable | None = None) -> lis
         except ConfigError as exc:
             if passed_over is None:
                 raise
-            passed_over(exc)
+            passed_over(folder, exc)
     return sorted(found, key=lambda chapter: (chapter.created_ms, chapter.name))
 
 

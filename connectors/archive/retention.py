@@ -134,7 +134,7 @@ def survey(root: Path, live: str, *, passed_over: OnUnreadable | None = None) ->
         except ConfigError as exc:
             if passed_over is None:
                 raise
-            passed_over(exc)
+            passed_over(root / chapter.name, exc)
     return found
 
 

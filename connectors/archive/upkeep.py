@@ -178,7 +178,7 @@ class Upkeep:
                 self._told.add(repr(exc))
                 log.exception("archive.failed", chapter=self._live)
 
-    def _passed_over(self, exc: ConfigError) -> None:
+    def _passed_over(self, _folder: Path, exc: ConfigError) -> None:
         self._tell(str(exc))
 
     def _tell(self, reason: str) -> None:

@@ -153,6 +153,20 @@ def test_a_collection_whose_name_no_folder_can_have_is_refused(
         check_folder(archive, collections=["films", too_long])
 
 
+def test_another_jobs_chapter_that_cannot_be_read_keeps_no_job_from_its_own(archive: ArchiveSettings) -> None:
+    """As when that job is of a later version already."""
+    first = begun(archive, {})
+    for name in ("other-0001-0001", f"{first.name} copy"):
+        (archive.folder / name).mkdir()
+        (archive.folder / name / "chapter.json").write_text('{"format": 99}')
+    with capture_logs() as logs:
+        assert begun(archive, {}) == first
+    assert [log["event"] for log in logs] == ["archive.passed_over"] * 2 + ["archive.resumed"]
+    (archive.folder / first.name / "chapter.json").write_text("{")
+    with pytest.raises(ConfigError, match=f"{first.name}/chapter.json: cannot be read"):
+        begun(archive, {})
+
+
 def test_a_chapter_into_whose_image_commits_went_that_come_again_is_left(archive: ArchiveSettings) -> None:
     """As when a copy of the recovery folder is put back that is older than what is kept."""
     first = begun(archive, {})
