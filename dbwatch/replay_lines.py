@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
@@ -12,11 +12,12 @@ from flows.replaying.request import Request
 from flows.replaying.tally import Summary
 
 
-def text_lines(summary: Summary, request: Request, stream: str, recovery: Path) -> Iterator[str]:
+def text_lines(summary: Summary, request: Request, streams: Sequence[str], recovery: Path) -> Iterator[str]:
     """What was written, and what to do next."""
     total = sum(summary.written.values())
     views = ", ".join(f"{name} {count:,}" for name, count in summary.written.items())
-    yield f"replay {request.name}: {total:,} records written to {stream}" + (f" ({views})" if views else "")
+    where = " … ".join(dict.fromkeys((streams[0], streams[-1])))
+    yield f"replay {request.name}: {total:,} records written to {where}" + (f" ({views})" if views else "")
     letters = f", {summary.letters:,} dead letters" if summary.letters else ""
     yield f"  {summary.read:,} changes read, {summary.left_out:,} duplicates left out{letters}"
     span = " to ".join(to_the_second(at_ms) for at_ms in (summary.from_ms, summary.until_ms) if at_ms)

@@ -162,8 +162,8 @@ def _run(
     summary = replay.finish()
     if ending.error is not None:
         raise ending.error
-    stream = settings.keys.changes[0] if request.into else settings.keys.of_replay(request.name).changes[0]
-    for line in [json_line(summary)] if as_json else text_lines(summary, request, stream, recovery):
+    streams = (settings.keys if request.into else settings.keys.of_replay(request.name)).changes
+    for line in [json_line(summary)] if as_json else text_lines(summary, request, streams, recovery):
         click.echo(line)
     return 0 if summary.finished else INTERRUPTED
 

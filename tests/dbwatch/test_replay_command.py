@@ -116,13 +116,15 @@ def test_a_terminal_of_80_columns_shows_bar_rate_and_time_left() -> None:
 
 
 def test_at_its_end_it_says_what_was_written_and_what_to_do_next() -> None:
-    lines = list(text_lines(DONE, Request("mine"), "p:replay:mine", Path("replays/mine/recovery")))
+    lines = list(text_lines(DONE, Request("mine"), ["p:replay:mine"], Path("replays/mine/recovery")))
     assert lines[0] == "replay mine: 1,203 records written to p:replay:mine (films 1,200, users 3)"
     assert lines[1] == "  1,210 changes read, 7 duplicates left out"
     assert lines[2] == "  2026-09-21T14:13:20Z to 2026-09-21T14:14:20Z, in 2.0 s"
     assert "dbwatch run -r replays/mine/recovery" in lines[3]
-    assert "start the job as usual" in list(text_lines(DONE, Request("m", into="changes"), "p:changes", Path()))[3]
-    assert "goes on from here" in list(text_lines(DONE._replace(finished=False), Request("m"), "s", Path()))[3]
+    assert "start the job as usual" in list(text_lines(DONE, Request("m", into="changes"), ["p:changes"], Path()))[3]
+    assert "goes on from here" in list(text_lines(DONE._replace(finished=False), Request("m"), ["s"], Path()))[3]
+    shards = [f"p:changes:{number}" for number in range(3)]
+    assert "written to p:changes:0 … p:changes:2 (" in next(text_lines(DONE, Request("m"), shards, Path()))
     value: dict[str, Any] = json.loads(json_line(DONE))
     assert (value["written"], value["finished"]) == ({"films": 1200, "users": 3}, True)
 
