@@ -38,8 +38,9 @@ class Recorded(NamedTuple):
 
     @property
     def text(self) -> str:
-        begin, until = (to_the_second(position_ms(position)) for position in (self.begin, self.until))
-        return f"{begin} to {until} (position {self.until[:16]})"
+        """From when to when, also by position: several moments of the first second may be before the beginning."""
+        ends = (f"{to_the_second(position_ms(one))} (position {one[:16]})" for one in (self.begin, self.until))
+        return " to ".join(ends)
 
 
 def recorded_of(root: Path, spans: Sequence[Span], *, tells: Callable[[Chapter], bool]) -> list[Recorded]:

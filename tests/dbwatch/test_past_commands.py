@@ -14,7 +14,7 @@ from tests.connectors.archive.archives import BASE_S, at
 from tests.connectors.archive.joined import chapter, record_in_commits
 
 BEGAN = "2027-01-15T08:00:10Z"
-BEFORE = f"is before the archive begins: it tells of {BEGAN} to"
+BEFORE = f"is before the archive begins: it tells of {BEGAN} (position "
 
 
 def change(collection: str, key: str, op: str, position: str, **row: Any) -> Change:
