@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from connectors.archive.layout import CHAPTER, FileName, progress_name, run_of_progress
+from connectors.archive.refusals import refused
 from connectors.durable import sync_folder, write_durably
 from connectors.errors import ArchiveLost, ConfigError, Fenced
 
@@ -217,7 +218,7 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{file}: cannot be read ({exc}); restore it from a copy") from exc
+        raise refused(file, exc) or ConfigError(f"{file}: cannot be read ({exc}); restore it from a copy") from exc
     if not isinstance(value, dict):
         raise ConfigError(f"{file}: expected a JSON object; restore it from a copy")
     return value  # pyright: ignore[reportUnknownVariableType]

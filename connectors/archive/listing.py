@@ -28,6 +28,7 @@ from connectors.archive.layout import (
     hour_of,
     image_number,
 )
+from connectors.archive.refusals import refused
 from connectors.archive.schema import COLUMNS
 from connectors.errors import BadRecord, ConfigError
 
@@ -174,7 +175,7 @@ def covers(segment: StoredFile, file: StoredFile) -> bool:
 @contextmanager
 def opened(file: StoredFile) -> Generator[pq.ParquetFile]:
     """The file, open. What goes wrong with its contents while it is used becomes a `ConfigError` that tells what was
-    in it; `FileNotFoundError` tells that it is gone.
+    in it, what the system refuses one that tells why; `FileNotFoundError` tells that it is gone.
     """
     try:
         with pq.ParquetFile(file.path, pre_buffer=False, page_checksum_verification=True) as parquet:
@@ -185,7 +186,7 @@ def opened(file: StoredFile) -> Generator[pq.ParquetFile]:
     except FileNotFoundError:
         raise
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as exc:
-        raise damaged(file, str(exc) or type(exc).__name__) from exc
+        raise refused(file.path, exc) or damaged(file, str(exc) or type(exc).__name__) from exc
 
 
 def within(metadata: pq.FileMetaData, *, begin: str, upper: str) -> bool:

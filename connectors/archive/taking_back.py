@@ -15,6 +15,7 @@ import structlog
 from connectors.archive.chapter import Progress, Reached, begin_run, read_progress
 from connectors.archive.layout import FileName, StoredFile
 from connectors.archive.listing import listed
+from connectors.archive.refusals import refused
 from connectors.archive.schema import ROW_GROUP, writer_options
 from connectors.durable import sync_folder
 from connectors.errors import ConfigError
@@ -104,7 +105,9 @@ def _put_shorter(file: Path, name: FileName, seq: int) -> None:
     try:
         table = pq.read_table(file, partitioning=None)
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"archive file {file}: cannot be read ({exc}); restore it from a copy") from exc
+        raise refused(file, exc) or ConfigError(
+            f"archive file {file}: cannot be read ({exc}); restore it from a copy"
+        ) from exc
     left = table.filter(pc.field("seq") <= seq)
     shorter = str(name._replace(last=seq))
     hidden = file.with_name(f".{shorter}.{uuid.uuid4().hex}")

@@ -139,6 +139,16 @@ def test_a_truncated_file_is_one_clear_line(tmp_path: Path) -> None:
     assert "restore it from a copy" in text
 
 
+def test_a_file_that_the_system_does_not_open_is_not_called_damaged(tmp_path: Path) -> None:
+    archive = two_partitions(tmp_path)
+    with only_more_handles(0), pytest.raises(ConfigError) as failed:
+        read(archive)
+    text = str(failed.value)
+    assert "Too many open files" in text
+    assert "ulimit -n" in text
+    assert "from a copy" not in text
+
+
 def test_a_chapter_that_is_gone_is_named(tmp_path: Path) -> None:
     archive = two_partitions(tmp_path)
     gone = archive.chapter._replace(name="job-0001-0009")
