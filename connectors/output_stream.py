@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from redis import Redis, ResponseError
 
@@ -20,13 +20,28 @@ _Entries = list[tuple[str, dict[str, str]]]
 _MAX_CALL_RECORDS = 1000
 _MAX_CALL_CHARS = 4_000_000
 _READ_COUNT = 1000
+
+
+class WaysOut(NamedTuple):
+    """What to do about lost entries: when a checkpoint says that they were there, and when this run wrote them."""
+
+    before: str
+    now: str
+
+
 _START_OVER = (
-    'restore its data, set on_stream_lost = "repair" in the configuration to have what is missing written, or start '
-    "over with a new recovery folder: the collections are then read again"
+    'restore its data, set on_stream_lost = "repair" in the configuration to have what is missing written, write it '
+    "again from the archive by `dbwatch replay --into changes`, or start over with a new recovery folder: the "
+    "collections are then read again"
 )
-_LOST_BEFORE = _START_OVER[0].upper() + _START_OVER[1:]
-_LOST_NOW = (
-    f"Start the job again, which writes anew what came after its last checkpoint; if that is lost too, {_START_OVER}"
+OF_A_JOB = WaysOut(
+    _START_OVER[0].upper() + _START_OVER[1:],
+    f"Start the job again, which writes anew what came after its last checkpoint; if that is lost too, {_START_OVER}",
+)
+OF_A_REPLAY = WaysOut(
+    "Replay once more from the beginning, under another --name",
+    "Give the same command again, which goes on from its last checkpoint; if what it wrote before that is lost too, "
+    "replay under another --name",
 )
 
 # One call writes a batch whole or, refused, not at all. It writes nothing to a stream that does not end where we left
@@ -73,11 +88,14 @@ return {1, last}
 class OutputStream:
     """Raises our errors; sends nothing twice. Its reading methods are thread-safe."""
 
-    def __init__(self, client: Redis, name: str, fence: Fence | None) -> None:
-        """With a `fence` each write checks that the writer's lock is still ours."""
+    def __init__(self, client: Redis, name: str, fence: Fence | None, ways_out: WaysOut = OF_A_JOB) -> None:
+        """With a `fence` each write checks that the writer's lock is still ours. `ways_out` end the errors of what was
+        lost.
+        """
         self.name = name
         self._client = client
         self._fence = fence
+        self._ways_out = ways_out
         self._append = client.register_script((FENCE if fence else "") + _APPEND)
 
     def expect_end(self, seen: str, *, checkpointed: bool) -> str:
@@ -88,7 +106,7 @@ class OutputStream:
             end = self._end()
         if parts(end) < parts(seen):
             text = f"{self.name} ends at {end}, before {seen}, which was written already: Redis lost entries. "
-            raise StreamLost(text + _LOST_BEFORE) if checkpointed else TailLost(text + _LOST_NOW)
+            raise StreamLost(text + self._ways_out.before) if checkpointed else TailLost(text + self._ways_out.now)
         return end
 
     def expect_entry(self, entry_id: str) -> None:
@@ -96,7 +114,7 @@ class OutputStream:
         if not self._entry(entry_id):
             raise StreamLost(
                 f"{self.name} does not hold {entry_id} any more, up to which it must be known: Redis lost entries, or "
-                f"somebody trimmed or deleted them. {_LOST_BEFORE}"
+                f"somebody trimmed or deleted them. {self._ways_out.before}"
             )
 
     def standings_after(self, entry_id: str) -> Iterator[tuple[RowKey, Standing]]:

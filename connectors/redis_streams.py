@@ -25,7 +25,7 @@ from connectors.letter_box import LetterBox
 from connectors.letter_limit import LetterLimit
 from connectors.once import Mark, RowKey, Standing, Tail
 from connectors.one_ahead import OneAhead
-from connectors.output_stream import OutputStream, calls_of
+from connectors.output_stream import OF_A_JOB, OF_A_REPLAY, OutputStream, calls_of
 from connectors.records import Record
 from connectors.redis_client import connect
 from connectors.refusals import Refusals, Refused, letter_of_record
@@ -196,7 +196,7 @@ class RedisStreamPartition(StatefulSinkPartition[Outputs, Mark]):
         """
         self._client = client
         self._stream = stream
-        self._out = OutputStream(client, stream, guard and guard.fence)
+        self._out = OutputStream(client, stream, guard and guard.fence, OF_A_REPLAY if mark.feed else OF_A_JOB)
         self._maxlen = maxlen
         self._ending = ending
         self._letters = letters

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from connectors.ending import Ending
+from connectors.errors import StreamLost
 from connectors.letter_limit import LetterLimit
 from connectors.once import Mark
 from connectors.redis_client import connect
@@ -54,6 +55,20 @@ def test_a_mark_in_another_feed_means_nothing_in_this_one(client: Redis, redis_u
     assert [fields["ts_ms"] for _, fields in found] == ["1", "2", "3"]
     theirs = built(mark, "").snapshot()
     assert (theirs.entry_id, theirs.feed) == ("0-0", "")
+
+
+def test_a_replay_whose_stream_lost_entries_says_how_to_go_on_with_it(
+    client: Redis, redis_url: str, prefix: str
+) -> None:
+    mark = Mark.at("0-0", feed="changes:mend")
+    part = repairing(redis_url, prefix, mark, floors={}, maxlen=100)
+    part.write([record("a", 1)])
+    reached = part.snapshot()
+    client.delete(f"{prefix}:changes")
+    with pytest.raises(StreamLost, match=r"Redis lost entries\. Give the same command again"):
+        part.write([record("a", 2)])
+    with pytest.raises(StreamLost, match="under another --name"):
+        repairing(redis_url, prefix, reached, floors={}, maxlen=100).write([record("a", 2)])
 
 
 def repairing(url: str, prefix: str, mark: Mark, *, floors: Mapping[str, str], maxlen: int) -> RedisStreamPartition:
