@@ -100,7 +100,7 @@ class Fence(NamedTuple):
         fields = {name: value for name, value in zip(WRITER_FIELDS, found, strict=False) if value is not None}
         if _number(fields.get("writer_epoch")) < self.epoch:
             return LockLost(
-                f"{self.key} does not say any more that this job writes: Redis lost data. Start the job again, which "
+                f"{self.key} does not say any more that this job writes: Redis lost data. Start it again, which "
                 "looks for what else is missing"
             )
         writer = Writer.from_fields(fields)

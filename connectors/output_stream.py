@@ -39,9 +39,9 @@ OF_A_JOB = WaysOut(
     f"Start the job again, which writes anew what came after its last checkpoint; if that is lost too, {_START_OVER}",
 )
 OF_A_REPLAY = WaysOut(
-    "Replay once more from the beginning, under another --name",
+    "Begin the replay anew with --replace",
     "Give the same command again, which goes on from its last checkpoint; if what it wrote before that is lost too, "
-    "replay under another --name",
+    "begin anew with --replace",
 )
 
 # One call writes a batch whole or, refused, not at all. It writes nothing to a stream that does not end where we left

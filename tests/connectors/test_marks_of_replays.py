@@ -67,7 +67,7 @@ def test_a_replay_whose_stream_lost_entries_says_how_to_go_on_with_it(
     client.delete(f"{prefix}:changes")
     with pytest.raises(StreamLost, match=r"Redis lost entries\. Give the same command again"):
         part.write([record("a", 2)])
-    with pytest.raises(StreamLost, match="under another --name"):
+    with pytest.raises(StreamLost, match="Begin the replay anew with --replace"):
         repairing(redis_url, prefix, reached, floors={}, maxlen=100).write([record("a", 2)])
 
 
