@@ -115,11 +115,17 @@ def test_what_was_left_out_can_be_asked_for(valkey: Valkey, client: Redis, keys:
 def test_the_neighbours_of_a_record_are_those_of_its_row(valkey: Valkey, client: Redis, keys: Keys) -> None:
     for n in range(1, 7):
         write(client, keys, f"{n}-0", key=f"k{n % 2}")
-    beside = {"view": "movies", "key": "k1"}
-    assert asked(valkey, keys, "record.beside", address="0/3-0", newer=True, **beside)["address"] == "0/5-0"
-    assert asked(valkey, keys, "record.beside", address="0/3-0", newer=False, **beside)["address"] == "0/1-0"
-    last = asked(valkey, keys, "record.beside", address="0/5-0", newer=True, **beside)
-    assert (last["address"], last["stopped"]) == (None, "end")
+
+    def beside(address: str, *, newer: bool) -> tuple[str | None, str]:
+        while True:  # as the page does: on a machine that stood still the time of one question may be over
+            found = asked(valkey, keys, "record.beside", address=address, newer=newer, view="movies", key="k1")
+            if found["stopped"] != "budget":
+                return found["address"], found["stopped"]
+            address = found["at"] or address
+
+    assert beside("0/3-0", newer=True) == ("0/5-0", "full")
+    assert beside("0/3-0", newer=False) == ("0/1-0", "full")
+    assert beside("0/5-0", newer=True) == (None, "end")
 
 
 def test_the_rows_of_a_fan_out_are_those_of_its_cause_position_and_view(

@@ -52,14 +52,15 @@ def test_a_mistyped_folder_of_a_replay_does_not_begin_a_new_job_in_silence(
 
 
 def test_a_folder_beside_replays_that_is_none_of_theirs_is_made(tmp_path: Path) -> None:
-    made(tmp_path / "replays" / "v2", {}, None)
-    check_not_of_a_replay(tmp_path / "replays" / "v2" / "recovery")
-    check_not_of_a_replay(tmp_path / "recovery")
-    check_not_of_a_replay(tmp_path / "replays-of-mine" / "recovery")
-    made(tmp_path / "v3", {}, None)
-    (tmp_path / "dbwatch.toml").touch()  # a folder of more than replays
-    check_not_of_a_replay(tmp_path / "recovery")
-    check_not_of_a_replay(tmp_path / "mine" / "recovery")
+    home = tmp_path / "home"  # so that beside it there is nothing of another test
+    made(home / "replays" / "v2", {}, None)
+    check_not_of_a_replay(home / "replays" / "v2" / "recovery")
+    check_not_of_a_replay(home / "recovery")
+    check_not_of_a_replay(home / "replays-of-mine" / "recovery")
+    made(home / "v3", {}, None)
+    (home / "dbwatch.toml").touch()  # a folder of more than replays
+    check_not_of_a_replay(home / "recovery")
+    check_not_of_a_replay(home / "mine" / "recovery")
 
 
 def test_a_folder_whose_label_tells_of_a_job_is_not_made_anew_when_its_partitions_are_gone(
