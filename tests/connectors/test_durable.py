@@ -31,8 +31,9 @@ def a_note(folder: Path) -> Path:
 
 
 def what_was_asked(folder: Path) -> Path:
-    made(folder, {"until": "now"}, None)
-    return folder / "replay.json"
+    replay = folder / "replays" / "a"  # else the folders of other tests would seem to stand among replays
+    made(replay, {"until": "now"}, None)
+    return replay / "replay.json"
 
 
 def a_chapter(folder: Path) -> Path:
