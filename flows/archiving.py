@@ -69,21 +69,8 @@ def begin_chapter(
     A job goes on with the chapter that all its states are of, as long as that is there. Another one than the first of
     its generation has no image yet: its `begin` is empty. Raises `ConfigError`.
     """
-    root = archive.folder
-
-    def passed_over(folder: Path, exc: ConfigError) -> None:
-        if _number(folder.name, job):
-            raise exc
-        log.warning("archive.passed_over", reason=str(exc))
-
-    known = {chapter.name: chapter for chapter in read_chapters(root, passed_over=passed_over) if _is_of(chapter, job)}
-    chapter = _going_on(known, job, states, partitions)
-    if chapter is not None and _lacks_commits(root / chapter.name, states):
-        log.warning("archive.lacks_commits", chapter=chapter.name, effect="another chapter is begun")
-        chapter = None
-    if chapter is not None and _is_folded_beyond(chapter, states):
-        log.warning("archive.folded_beyond", chapter=chapter.name, effect="another chapter is begun")
-        chapter = None
+    known = _known(archive.folder, job)
+    chapter = _usable(archive.folder, _going_on(known, job, states, partitions), states)
     if chapter is not None:
         log.info("archive.resumed", chapter=chapter.name, begin=chapter.begin)
         return chapter
@@ -103,12 +90,40 @@ def begin_chapter(
         masks=raw["masks"],
         image=None if states else {},
     )
+    _make(archive.folder, chapter)
+    log.info("archive.begun", chapter=chapter.name, image="now" if states else "first reading")
+    return chapter
+
+
+def _known(root: Path, job: Job) -> dict[str, Chapter]:
+    """The chapters of the job's generation, by name. Another job's that cannot be read is passed over."""
+
+    def passed_over(folder: Path, exc: ConfigError) -> None:
+        if _number(folder.name, job):
+            raise exc
+        log.warning("archive.passed_over", reason=str(exc))
+
+    return {chapter.name: chapter for chapter in read_chapters(root, passed_over=passed_over) if _is_of(chapter, job)}
+
+
+def _usable(root: Path, chapter: Chapter | None, states: Mapping[str, object]) -> Chapter | None:
+    """The chapter, unless it does not hold what was written to it up to these states, or no more what comes after."""
+    if chapter is None:
+        return None
+    if _lacks_commits(root / chapter.name, states):
+        log.warning("archive.lacks_commits", chapter=chapter.name, effect="another chapter is begun")
+        return None
+    if _is_folded_beyond(chapter, states):
+        log.warning("archive.folded_beyond", chapter=chapter.name, effect="another chapter is begun")
+        return None
+    return chapter
+
+
+def _make(root: Path, chapter: Chapter) -> None:
     try:
         write_chapter(root, chapter)
     except OSError as exc:
         raise ConfigError(f"archive folder {root}: {chapter.name} cannot be made: {exc.strerror}; make room") from exc
-    log.info("archive.begun", chapter=chapter.name, image="now" if states else "first reading")
-    return chapter
 
 
 def shared_chapter(archive: ArchiveSettings | None, job: Job) -> Path | None:
